@@ -1,0 +1,63 @@
+import type Database from 'better-sqlite3'
+
+export interface BranchRow {
+  readonly id: number
+  readonly databaseId: number
+  readonly name: string
+  readonly parentId: number | null
+  /** The `seq` as of which it sees its parent's tenants. */
+  readonly forkedAt: number
+  /** The newest fork of it or of a branch below it: a file private since before that may be shared. */
+  readonly lastFork: number
+  /** The change set it stands at. */
+  readonly head: string
+  readonly readOnly: 0 | 1
+  readonly description: string | null
+  readonly createdAt: string
+  /** JSON `{reason?, since}` while under maintenance. */
+  readonly maintenance: string | null
+}
+
+export class Branches {
+  readonly #insert: Database.Statement
+  readonly #all: Database.Statement<[], BranchRow>
+  readonly #setHead: Database.Statement
+  readonly #delete: Database.Statement
+  readonly #setMaintenance: Database.Statement
+
+  constructor(db: Database.Database) {
+    this.#insert = db.prepare(`
+      insert into branch (database_id, name, parent_id, forked_at, last_fork, head, read_only, description, created_at)
+      values ($databaseId, $name, $parentId, $forkedAt, $lastFork, $head, $readOnly, $description, $createdAt)
+    `)
+    this.#all = db.prepare(`
+      select id, database_id as databaseId, name, parent_id as parentId, forked_at as forkedAt, last_fork as lastFork,
+        head, read_only as readOnly, description, created_at as createdAt, maintenance
+      from branch order by id
+    `)
+    this.#setHead = db.prepare('update branch set head = $head where id = $id')
+    this.#delete = db.prepare('delete from branch where id = ?')
+    this.#setMaintenance = db.prepare('update branch set maintenance = $maintenance where id = $id')
+  }
+
+  insert(branch: Omit<BranchRow, 'id' | 'maintenance'>): BranchRow {
+    const { lastInsertRowid } = this.#insert.run(branch)
+    return { ...branch, id: Number(lastInsertRowid), maintenance: null }
+  }
+
+  all(): BranchRow[] {
+    return this.#all.all()
+  }
+
+  setHead(id: number, head: string): void {
+    this.#setHead.run({ id, head })
+  }
+
+  delete(id: number): void {
+    this.#delete.run(id)
+  }
+
+  setMaintenance(id: number, maintenance: string | null): void {
+    this.#setMaintenance.run({ id, maintenance })
+  }
+}

@@ -1,0 +1,100 @@
+import type Database from 'better-sqlite3'
+
+/** One tenant file: the branch it belongs to, where it lies, and what is known of it from outside. */
+export interface FileRow {
+  readonly id: number
+  readonly branchId: number
+  /** Relative to `.cinchdb`. */
+  readonly path: string
+  /** The `seq` since which nobody else shares it. */
+  readonly privateSince: number
+  /** Where it stood when last seen. The file itself knows better; this is for counting and for finding what is behind. */
+  readonly changeSet: string
+  /** Why it cannot be brought forward, where that failed. */
+  readonly fault: string | null
+}
+
+export class Files {
+  readonly #insert: Database.Statement
+  readonly #get: Database.Statement<[number], FileRow>
+  readonly #paths: Database.Statement<[], string>
+  readonly #behind: Database.Statement<[{ branchId: number; head: string; limit: number }], FileRow>
+  readonly #counts: Database.Statement<[{ branchId: number; head: string }], FileCounts>
+  readonly #setChangeSet: Database.Statement
+  readonly #setFault: Database.Statement
+  readonly #setPath: Database.Statement
+  readonly #delete: Database.Statement
+  readonly #deleteOfBranch: Database.Statement
+
+  constructor(db: Database.Database) {
+    this.#insert = db.prepare(`
+      insert into file (branch_id, path, private_since, change_set) values ($branchId, $path, $privateSince, $changeSet)
+    `)
+    this.#get = db.prepare(`select ${columns} from file where id = ?`)
+    this.#paths = db.prepare<[], string>('select path from file').pluck()
+    this.#behind = db.prepare(`
+      select ${columns} from file
+      where branch_id = $branchId and change_set <> $head and fault is null limit $limit
+    `)
+    this.#counts = db.prepare(`
+      select count(*) as total, count(*) filter (where change_set = $head) as atHead, count(fault) as failed
+      from file where branch_id = $branchId
+    `)
+    this.#setChangeSet = db.prepare('update file set change_set = $changeSet, fault = null where id = $id')
+    this.#setFault = db.prepare('update file set fault = $fault where id = $id')
+    this.#setPath = db.prepare('update file set path = $path where id = $id')
+    this.#deleteOfBranch = db.prepare('delete from file where branch_id = ?')
+    this.#delete = db.prepare('delete from file where id = ?')
+  }
+
+  insert(file: Omit<FileRow, 'id' | 'fault'>): FileRow {
+    const { lastInsertRowid } = this.#insert.run(file)
+    return { ...file, id: Number(lastInsertRowid), fault: null }
+  }
+
+  get(id: number): FileRow | undefined {
+    return this.#get.get(id)
+  }
+
+  /** Every path the catalog knows. */
+  paths(): string[] {
+    return this.#paths.all()
+  }
+
+  /** Files of a branch that were last seen behind its head, those that cannot follow left out. */
+  behind(branchId: number, head: string, limit: number): FileRow[] {
+    return this.#behind.all({ branchId, head, limit })
+  }
+
+  counts(branchId: number, head: string): FileCounts {
+    return this.#counts.get({ branchId, head }) as FileCounts
+  }
+
+  setChangeSet(id: number, changeSet: string): void {
+    this.#setChangeSet.run({ id, changeSet })
+  }
+
+  setFault(id: number, fault: string): void {
+    this.#setFault.run({ id, fault })
+  }
+
+  setPath(id: number, path: string): void {
+    this.#setPath.run({ id, path })
+  }
+
+  deleteOfBranch(branchId: number): void {
+    this.#deleteOfBranch.run(branchId)
+  }
+
+  delete(id: number): void {
+    this.#delete.run(id)
+  }
+}
+
+export interface FileCounts {
+  readonly total: number
+  readonly atHead: number
+  readonly failed: number
+}
+
+const columns = 'id, branch_id as branchId, path, private_since as privateSince, change_set as changeSet, fault'

@@ -1,0 +1,108 @@
+import type Database from 'better-sqlite3'
+
+/**
+ * A tenant as one branch knows it, from `created` on. A branch that has no row of its own for a name sees its parent's,
+ * as of the fork; so a change never touches a row that a fork can see: it adds one.
+ */
+export interface TenantRow {
+  readonly branchId: number
+  readonly name: string
+  /** The `seq` of this row. */
+  readonly created: number
+  readonly deleted: 0 | 1
+  /** Null: the tenant has no file yet, and every table of it is empty. */
+  readonly fileId: number | null
+  readonly description: string | null
+  readonly createdAt: string
+}
+
+export class Tenants {
+  readonly #insert: Database.Statement
+  readonly #deciding: Database.Statement<[{ branchId: number; name: string; asOf: number }], TenantRow>
+  readonly #page: Database.Statement<[PageParams], TenantRow>
+  readonly #count: Database.Statement<[number], number>
+  readonly #withFiles: Database.Statement<[number], TenantRow>
+  readonly #setFile: Database.Statement
+  readonly #remove: Database.Statement
+  readonly #usersOfFile: Database.Statement<[number], TenantRow>
+  readonly #deleteOfBranch: Database.Statement
+
+  constructor(db: Database.Database) {
+    this.#insert = db.prepare(`
+      insert into tenant (branch_id, name, created, deleted, file_id, description, created_at)
+      values ($branchId, $name, $created, $deleted, $fileId, $description, $createdAt)
+    `)
+    this.#deciding = db.prepare(`
+      select ${columns} from tenant
+      where branch_id = $branchId and name = $name and created <= $asOf
+      order by created desc limit 1
+    `)
+    // The newest row of each name: that of which none of the same name follows.
+    const newest = `
+      from tenant t
+      where branch_id = $branchId and not deleted
+        and not exists (select 1 from tenant u where u.branch_id = t.branch_id and u.name = t.name and u.created > t.created)
+    `
+    this.#page = db.prepare(`
+      select ${columns} ${newest} and name > $after and name >= $prefix and name < $prefixEnd order by name limit $limit
+    `)
+    this.#count = db.prepare<[number], number>(`select count(*) ${newest.replace('$branchId', '?')}`).pluck()
+    this.#withFiles = db.prepare(
+      `select ${columns} ${newest.replace('$branchId', '?')} and file_id is not null order by name`,
+    )
+    this.#setFile = db.prepare(`
+      update tenant set file_id = $fileId where branch_id = $branchId and name = $name and created = $created
+    `)
+    this.#remove = db.prepare('delete from tenant where branch_id = $branchId and name = $name and created = $created')
+    this.#deleteOfBranch = db.prepare('delete from tenant where branch_id = ?')
+    this.#usersOfFile = db.prepare(`select ${columns} from tenant where file_id = ?`)
+  }
+
+  insert(tenant: TenantRow): void {
+    this.#insert.run(tenant)
+  }
+
+  /** The row of `branchId` itself that decides about `name` as of `asOf`; a deleted one counts. */
+  deciding(branchId: number, name: string, asOf: number): TenantRow | undefined {
+    return this.#deciding.get({ branchId, name, asOf })
+  }
+
+  page(branchId: number, options: { prefix: string; after: string; limit: number }): TenantRow[] {
+    return this.#page.all({ branchId, ...options, prefixEnd: `${options.prefix}\u{10ffff}` })
+  }
+
+  count(branchId: number): number {
+    return this.#count.get(branchId) as number
+  }
+
+  withFiles(branchId: number): TenantRow[] {
+    return this.#withFiles.all(branchId)
+  }
+
+  setFile({ branchId, name, created }: TenantRow, fileId: number): void {
+    this.#setFile.run({ branchId, name, created, fileId })
+  }
+
+  remove({ branchId, name, created }: TenantRow): void {
+    this.#remove.run({ branchId, name, created })
+  }
+
+  deleteOfBranch(branchId: number): void {
+    this.#deleteOfBranch.run(branchId)
+  }
+
+  /** Every row, of any branch and time, that points at a file. */
+  usersOfFile(fileId: number): TenantRow[] {
+    return this.#usersOfFile.all(fileId)
+  }
+}
+
+interface PageParams {
+  readonly branchId: number
+  readonly prefix: string
+  readonly prefixEnd: string
+  readonly after: string
+  readonly limit: number
+}
+
+const columns = 'branch_id as branchId, name, created, deleted, file_id as fileId, description, created_at as createdAt'

@@ -1,0 +1,296 @@
+import fs from 'node:fs'
+import path from 'node:path'
+import type { Logger } from 'pino'
+import { Config } from '../../protocol/limits.ts'
+import { IdSource } from '../base/ids.ts'
+import { refuse } from '../base/refusal.ts'
+import { Catalog } from '../catalog/catalog.ts'
+import type { DatabaseRow } from '../catalog/databases.ts'
+import { checkName } from '../schema/define.ts'
+import { codeOf } from '../storage/faults.ts'
+import { FilePool } from '../storage/file-pool.ts'
+import { removeDatabaseFile, replaceDurably } from '../storage/files.ts'
+import { branchFolder, Layout } from '../storage/layout.ts'
+import { Branch, type DatabaseState } from './branch.ts'
+import { Drain } from './drain.ts'
+import { Heads, rootChangeSet } from './heads.ts'
+import { Positions } from './positions.ts'
+import type { Tenant } from './tenant.ts'
+
+/** What the parts of the engine share. */
+export interface EngineParts {
+  readonly layout: Layout
+  readonly config: Config
+  readonly catalog: Catalog
+  readonly heads: Heads
+  readonly pool: FilePool
+  readonly positions: Positions
+  readonly drain: Drain
+  readonly ids: IdSource
+  /** The time as the product writes it: ISO 8601, UTC, milliseconds. */
+  now(): string
+  allBranches(): Iterable<Branch>
+  /** The tenants of a branch whose files are open. */
+  openTenants(branch: Branch): Iterable<Tenant>
+}
+
+export interface EngineOptions {
+  readonly log: Logger
+}
+
+/** Make a project: its folder, its catalog with database `main` and branch `main`, and its settings. */
+export function createProject(project: string): void {
+  const layout = new Layout(project)
+  if (fs.existsSync(layout.catalog)) refuse('projectExists', { path: layout.project })
+  fs.mkdirSync(layout.root, { recursive: true, mode: 0o700 })
+  if (!fs.existsSync(layout.config)) replaceDurably(layout.config, `${JSON.stringify({}, null, 2)}\n`)
+  // The catalog comes last and at once: a project whose making was cut short is simply not there yet.
+  const beside = `${layout.catalog}.new`
+  removeDatabaseFile(beside)
+  fs.closeSync(fs.openSync(beside, 'wx', 0o600))
+  const catalog = Catalog.open(beside, { create: true })
+  const now = new Date().toISOString()
+  catalog.writeNow(() => {
+    catalog.changeSets.insert({
+      id: rootChangeSet,
+      parent: null,
+      merged: null,
+      depth: 0,
+      seq: catalog.nextSeq(),
+      message: null,
+      client: null,
+      createdAt: now,
+      changes: '[]',
+      steps: '{"steps":[],"rebuilt":[]}',
+      model: null,
+    })
+    insertDatabase(catalog, { name: 'main', description: null, createdAt: now })
+  })
+  catalog.checkpoint()
+  catalog.close()
+  fs.renameSync(beside, layout.catalog)
+}
+
+/** The project's settings. Refuses what it does not know, by name. */
+export function readConfig(layout: Layout): Config {
+  let text = '{}'
+  try {
+    text = fs.readFileSync(layout.config, 'utf8')
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw error
+  }
+  try {
+    return Config.parse(JSON.parse(text))
+  } catch (error) {
+    return refuse('invalidConfig', { reason: error instanceof Error ? error.message : String(error) })
+  }
+}
+
+/**
+ * A project, open. Plain values in and out: nothing from here down knows of the wire, so it can be used as a library.
+ * At most one process has a project open.
+ */
+export class Engine implements AsyncDisposable {
+  readonly parts: EngineParts
+  readonly #databases = new Map<string, DatabaseState>()
+
+  private constructor(layout: Layout, config: Config, catalog: Catalog, log: Logger) {
+    const heads = new Heads(catalog)
+    const parts: EngineParts = {
+      layout,
+      config,
+      catalog,
+      heads,
+      pool: new FilePool(config.limits.maxOpenFiles),
+      positions: new Positions(catalog),
+      drain: new Drain(() => parts, log),
+      ids: new IdSource(),
+      now: () => new Date().toISOString(),
+      allBranches: () => this.#allBranches(),
+      openTenants: (branch) => openTenants(parts, branch),
+    }
+    this.parts = parts
+    const byId = new Map<number, DatabaseState>()
+    for (const row of catalog.databases.all()) {
+      const database: DatabaseState = { row, branches: new Map() }
+      this.#databases.set(row.name, database)
+      byId.set(row.id, database)
+    }
+    for (const row of catalog.branches.all()) {
+      const database = byId.get(row.databaseId)
+      database?.branches.set(row.name, new Branch(parts, database, row))
+    }
+  }
+
+  /** Open a project and hold it. Refuses with `projectNotFound`, `projectBusy`, `formatTooNew`, `invalidConfig`. */
+  static open(project: string, { log }: EngineOptions): Engine {
+    const layout = new Layout(project)
+    if (!fs.existsSync(layout.catalog)) refuse('projectNotFound', { path: layout.project })
+    const config = readConfig(layout)
+    const catalog = Catalog.open(layout.catalog)
+    try {
+      const engine = new Engine(layout, config, catalog, log)
+      sweep(engine.parts, log)
+      engine.parts.drain.wake()
+      return engine
+    } catch (error) {
+      catalog.close()
+      throw error
+    }
+  }
+
+  get databases(): DatabaseRow[] {
+    return [...this.#databases.values()].map(({ row }) => row)
+  }
+
+  /** The version of the SQLite that is built in. */
+  get sqliteVersion(): string {
+    return this.parts.catalog.sqliteVersion
+  }
+
+  database(name: string): DatabaseState {
+    return this.#databases.get(name) ?? refuse('databaseNotFound', { database: name })
+  }
+
+  branch(database: string, branch: string): Branch {
+    return this.database(database).branches.get(branch) ?? refuse('branchNotFound', { database, branch })
+  }
+
+  tenant(database: string, branch: string, tenant: string): Tenant {
+    return this.branch(database, branch).tenant(tenant)
+  }
+
+  async createDatabase(name: string, description: string | null): Promise<DatabaseRow> {
+    checkName('database', name)
+    if (this.#databases.has(name)) refuse('databaseExists', { database: name })
+    this.#requireFreeFolder(name, 'main')
+    const { catalog } = this.parts
+    const made = catalog.writeNow(() => insertDatabase(catalog, { name, description, createdAt: this.parts.now() }))
+    const database: DatabaseState = { row: made.database, branches: new Map() }
+    database.branches.set('main', new Branch(this.parts, database, made.branch))
+    this.#databases.set(name, database)
+    return made.database
+  }
+
+  /** Delete a database with all its branches, tenants and rows. */
+  async deleteDatabase(name: string): Promise<void> {
+    const database = this.database(name)
+    if (name === 'main') refuse('protected', { noun: 'database', name })
+    const { catalog, layout } = this.parts
+    const branches = [...database.branches.values()]
+    for (const branch of branches) {
+      branch.requireWritable()
+      for (const tenant of openTenants(this.parts, branch)) {
+        await tenant.idle()
+        tenant.close()
+      }
+    }
+    this.#databases.delete(name)
+    catalog.writeNow(() => {
+      catalog.nextSeq()
+      for (const { row } of branches.reverse()) {
+        catalog.tenants.deleteOfBranch(row.id)
+        catalog.files.deleteOfBranch(row.id)
+        catalog.branches.delete(row.id)
+      }
+      catalog.databases.delete(database.row.id)
+    })
+    // From here on the files belong to nobody: what a crash leaves of them is swept at the next start.
+    for (const { row } of branches) {
+      fs.rmSync(layout.absolute(branchFolder(name, row.name)), { recursive: true, force: true })
+    }
+  }
+
+  setDatabaseMaintenance(name: string, maintenance: string | null): void {
+    const database = this.database(name)
+    this.parts.catalog.writeNow(() => this.parts.catalog.databases.setMaintenance(database.row.id, maintenance))
+    database.row = { ...database.row, maintenance }
+  }
+
+  setBranchMaintenance(database: string, name: string, maintenance: string | null): void {
+    const branch = this.branch(database, name)
+    this.parts.catalog.writeNow(() => this.parts.catalog.branches.setMaintenance(branch.row.id, maintenance))
+    branch.row = { ...branch.row, maintenance }
+  }
+
+  /** Finish what is under way, bring everything to disk, and let go of the project. */
+  async close(): Promise<void> {
+    const { catalog, drain, heads, pool, positions } = this.parts
+    await drain.stop()
+    pool.closeAll()
+    positions.write()
+    heads.close()
+    catalog.checkpoint()
+    catalog.close()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  *#allBranches(): Iterable<Branch> {
+    for (const { branches } of this.#databases.values()) yield* branches.values()
+  }
+
+  /** Two pairs of a database and a branch can share a folder's name (`a-b` + `c`, `a` + `b-c`): the second is refused. */
+  #requireFreeFolder(database: string, branch: string): void {
+    const folder = branchFolder(database, branch)
+    for (const other of this.#allBranches()) {
+      const taken = branchFolder(other.database.row.name, other.name)
+      if (taken === folder) refuse('folderClash', { folder, database: other.database.row.name, branch: other.name })
+    }
+  }
+}
+
+function insertDatabase(catalog: Catalog, row: Pick<DatabaseRow, 'name' | 'description' | 'createdAt'>) {
+  const seq = catalog.nextSeq()
+  const database = catalog.databases.insert(row)
+  const branch = catalog.branches.insert({
+    databaseId: database.id,
+    name: 'main',
+    parentId: null,
+    forkedAt: seq,
+    lastFork: 0,
+    head: rootChangeSet,
+    readOnly: 0,
+    description: null,
+    createdAt: row.createdAt,
+  })
+  catalog.tenants.insert({
+    branchId: branch.id,
+    name: 'main',
+    created: seq,
+    deleted: 0,
+    fileId: null,
+    description: null,
+    createdAt: row.createdAt,
+  })
+  return { database, branch }
+}
+
+function* openTenants({ pool, catalog }: EngineParts, branch: Branch): Iterable<Tenant> {
+  for (const { id } of [...pool]) {
+    for (const row of catalog.tenants.usersOfFile(id)) {
+      const tenant = row.branchId === branch.row.id ? branch.knownTenant(row.name) : undefined
+      if (tenant?.row.fileId === id) yield tenant
+    }
+  }
+}
+
+/** Remove what a crash left: files that no row of the catalog knows, and whatever lies in the scratch folder. */
+function sweep({ layout, catalog }: EngineParts, log: Logger): void {
+  fs.rmSync(layout.scratch, { recursive: true, force: true })
+  const known = new Set(catalog.files.paths())
+  for (const folder of fs.readdirSync(layout.root, { withFileTypes: true })) {
+    if (!folder.isDirectory()) continue
+    for (const shard of fs.readdirSync(path.join(layout.root, folder.name), { withFileTypes: true })) {
+      if (!shard.isDirectory() || !/^[0-9a-f]{2}$/.test(shard.name)) continue
+      for (const file of fs.readdirSync(path.join(layout.root, folder.name, shard.name))) {
+        const relative = `${folder.name}/${shard.name}/${file.replace(/-(wal|shm|journal)$/, '')}`
+        if (known.has(relative)) continue
+        log.warn({ file: relative }, 'removed a file that belongs to no tenant')
+        fs.rmSync(layout.absolute(`${folder.name}/${shard.name}/${file}`), { force: true })
+      }
+    }
+  }
+}

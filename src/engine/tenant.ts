@@ -1,0 +1,193 @@
+import fs from 'node:fs'
+import type { TenantRow } from '../catalog/tenants.ts'
+import { runSteps } from '../schema/apply.ts'
+import { codeOf, guarded } from '../storage/faults.ts'
+import type { PooledFile } from '../storage/file-pool.ts'
+import { createDurably, removeDatabaseFile } from '../storage/files.ts'
+import { type Reader, TenantFile, type Writer, writeChangeSet } from '../storage/tenant-file.ts'
+import type { Branch } from './branch.ts'
+import type { EngineParts } from './engine.ts'
+
+/**
+ * One tenant of one branch. Whoever reads or writes rows goes through here, and finds the file at the branch's head:
+ * it is opened, made, or brought forward first, if that is due.
+ */
+export class Tenant {
+  readonly branch: Branch
+  row: TenantRow
+  readonly #parts: EngineParts
+  #pooled: PooledFile | undefined
+  /** Settles when the holder of the write turn is through. */
+  #turn: Promise<void> | undefined
+
+  constructor(parts: EngineParts, branch: Branch, row: TenantRow) {
+    this.#parts = parts
+    this.branch = branch
+    this.row = row
+  }
+
+  get name(): string {
+    return this.row.name
+  }
+
+  /** Read. A tenant without a file is read from the template. */
+  read<T>(work: (reader: Reader) => T): T | Promise<T> {
+    if (this.row.fileId === null) return work(this.branch.head)
+    return this.#ready().read(work)
+  }
+
+  /** Write, all or nothing. Settles when committed. */
+  write<T>(work: (writer: Writer) => T): Promise<T> {
+    if (this.#turn) return this.#turn.then(() => this.write(work))
+    try {
+      return this.#writable().write(work)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  /** Write in a transaction of its own: for statements whose failure ends the transaction they are in. */
+  async writeAlone<T>(work: (writer: Writer) => T): Promise<T> {
+    while (this.#turn) await this.#turn
+    return this.#writable().writeAlone(work)
+  }
+
+  /**
+   * Hold the tenant's write turn: other writes wait until `work` is through, reads go on. The file is there, at the
+   * branch's head, and everything written before is committed.
+   */
+  async exclusively<T>(work: (file: TenantFile) => Promise<T>): Promise<T> {
+    while (this.#turn) await this.#turn
+    const file = this.#writable()
+    file.flush()
+    const pooled = this.#pooled as PooledFile
+    pooled.held++
+    let end!: () => void
+    this.#turn = new Promise((resolve) => {
+      end = resolve
+    })
+    try {
+      return await work(file)
+    } finally {
+      pooled.held--
+      this.#turn = undefined
+      end()
+    }
+  }
+
+  /** Wait until nobody holds the write turn. */
+  async idle(): Promise<void> {
+    while (this.#turn) await this.#turn
+  }
+
+  /** Whether somebody holds the write turn. */
+  get isTaken(): boolean {
+    return this.#turn !== undefined
+  }
+
+  /** Commit what waits for its commit. */
+  flush(): void {
+    if (this.#pooled && !this.#pooled.isClosed) this.#pooled.file.flush()
+  }
+
+  /** Make sure that the file, if there is one, stands at the branch's head. */
+  bringForward(): void {
+    if (this.row.fileId !== null) this.#ready()
+  }
+
+  /** Close the file, if it is open. */
+  close(): void {
+    if (this.row.fileId !== null) this.#parts.pool.close(this.row.fileId)
+    this.#pooled = undefined
+  }
+
+  /** The file's absolute path; null while there is none. */
+  path(): string | null {
+    if (this.row.fileId === null) return null
+    const file = this.#parts.catalog.files.get(this.row.fileId)
+    return file ? this.#parts.layout.absolute(file.path) : null
+  }
+
+  #writable(): TenantFile {
+    this.branch.requireWritable()
+    this.branch.watch?.add(this.name)
+    if (this.row.fileId === null) this.#makeFile()
+    return this.#ready()
+  }
+
+  /** The open file, at the branch's head. */
+  #ready(): TenantFile {
+    let pooled = this.#pooled
+    if (pooled === undefined || pooled.isClosed) pooled = this.#open()
+    this.#parts.pool.touch(pooled)
+    if (pooled.file.changeSet !== this.branch.head.id) this.#migrate(pooled.file)
+    return pooled.file
+  }
+
+  #open(): PooledFile {
+    const { pool } = this.#parts
+    const id = this.row.fileId as number
+    const path = this.path()
+    if (path === null) throw new Error(`file ${id} is not in the catalog`)
+    this.#pooled = pool.find(id) ?? pool.add(id, this.#openFile(path))
+    return this.#pooled
+  }
+
+  #openFile(path: string): TenantFile {
+    const { config } = this.#parts
+    return guarded(`tenant ${this.name}`, () => {
+      return new TenantFile(path, {
+        name: this.name,
+        durability: config.durability,
+        checkpointBytes: config.checkpointBytes,
+      })
+    })
+  }
+
+  #migrate(file: TenantFile): void {
+    const { heads, positions } = this.#parts
+    const head = this.branch.head.id
+    file.flush()
+    file.statements.clear()
+    guarded(`tenant ${this.name}`, () => {
+      for (const { id, steps, rebuilt } of heads.migrations(file.changeSet, head)) {
+        runSteps(file.db, steps, { rebuilt, beforeCommit: () => writeChangeSet(file.db, id) })
+        file.changeSet = id
+      }
+    })
+    positions.note(this.row.fileId as number, head)
+  }
+
+  /** The first write: make the file from the template, durable before the catalog knows of it. */
+  #makeFile(): void {
+    const { catalog, layout } = this.#parts
+    const { row: branch, head, database } = this.branch
+    const relative = layout.tenantFile(database.row.name, branch.name, this.name)
+    const absolute = layout.absolute(relative)
+    guarded(`tenant ${this.name}`, () => {
+      try {
+        createDurably(absolute, head.newFile())
+      } catch (error) {
+        if (codeOf(error) !== 'EEXIST') {
+          fs.rmSync(absolute, { force: true })
+          throw error
+        }
+        // What an earlier try left behind: the catalog would know it by its path if it were anybody's.
+        removeDatabaseFile(absolute)
+        createDurably(absolute, head.newFile())
+      }
+    })
+    this.row = catalog.writeNow(() => {
+      const seq = catalog.nextSeq()
+      const file = catalog.files.insert({ branchId: branch.id, path: relative, privateSince: seq, changeSet: head.id })
+      const isVisibleToForks = this.row.branchId !== branch.id || this.row.created <= branch.lastFork
+      if (isVisibleToForks) {
+        const row = { ...this.row, branchId: branch.id, created: seq, fileId: file.id }
+        catalog.tenants.insert(row)
+        return row
+      }
+      catalog.tenants.setFile(this.row, file.id)
+      return { ...this.row, fileId: file.id }
+    })
+  }
+}

@@ -1,0 +1,127 @@
+import * as z from 'zod'
+import { BranchName, DatabaseName } from '../../protocol/names.ts'
+import type { Branch } from '../engine/branch.ts'
+import { rootChangeSet } from '../engine/heads.ts'
+import { Maintenance, maintenanceText } from './database.ts'
+import { branchRefusals, method, params } from './method.ts'
+
+const BranchResult = z
+  .object({
+    name: BranchName,
+    database: DatabaseName,
+    head: z.string().describe('the change set it stands at'),
+    readOnly: z.boolean(),
+    description: z.string().nullable(),
+    createdAt: z.string(),
+    maintenance: Maintenance,
+  })
+  .meta({ id: 'Branch' })
+
+const ChangeSet = z
+  .object({
+    id: z.string(),
+    parents: z.array(z.string()),
+    message: z.string().nullable(),
+    client: z.string().nullable(),
+    time: z.string(),
+    changes: z.array(z.looseObject({ kind: z.string() })),
+  })
+  .meta({ id: 'ChangeSet' })
+
+const database = DatabaseName.optional()
+const name = BranchName.optional().describe('default: the session’s, then main')
+
+export const list = method({
+  summary: 'List the branches of a database.',
+  access: 'read',
+  params: params({ database }),
+  result: z.object({ branches: z.array(BranchResult) }),
+  refusals: ['databaseNotFound'],
+  handle: ({ engine, session }, { database }) => {
+    const { branches } = engine.database(database ?? session.scope.database)
+    return { branches: [...branches.values()].map(shown) }
+  },
+})
+
+export const get = method({
+  summary: 'Tell about one branch.',
+  access: 'read',
+  params: params({ database, name }),
+  result: BranchResult,
+  refusals: branchRefusals,
+  handle: (call, { database, name }) => shown(call.branch({ database, branch: name })),
+})
+
+export const history = method({
+  summary: 'List the change sets that led to a branch’s head, newest first.',
+  access: 'read',
+  params: params({
+    database,
+    name,
+    limit: z.int().positive().max(1_000).default(100),
+    cursor: z.string().optional().describe('nextCursor of the page before'),
+  }),
+  result: z.object({ changeSets: z.array(ChangeSet), nextCursor: z.string().optional() }),
+  refusals: [...branchRefusals, 'invalidValue'],
+  handle: (call, { database, name, limit, cursor }) => {
+    const { head } = call.branch({ database, branch: name })
+    const line = call.engine.parts.catalog.changeSets.history(cursor ?? head.id, limit + 1)
+    const page = line.slice(0, limit).filter(({ id }) => id !== rootChangeSet)
+    const next = line[limit]
+    return {
+      changeSets: page.map(({ id, parent, merged, message, client, createdAt, changes }) => ({
+        id,
+        parents: [parent, merged].filter((each) => each !== null),
+        message,
+        client,
+        time: createdAt,
+        changes: JSON.parse(changes) as { kind: string }[],
+      })),
+      ...(next === undefined || next.id === rootChangeSet ? {} : { nextCursor: next.id }),
+    }
+  },
+})
+
+export const status = method({
+  summary: 'Tell where a branch stands, and how many of its files have followed.',
+  access: 'read',
+  params: params({ database, name }),
+  result: z.object({
+    head: z.string(),
+    files: z.object({ total: z.int(), atHead: z.int(), behind: z.int(), locked: z.int(), failed: z.int() }),
+  }),
+  refusals: branchRefusals,
+  handle: (call, { database, name }) => {
+    const { row, head } = call.branch({ database, branch: name })
+    const { catalog, positions } = call.engine.parts
+    positions.write()
+    const { total, atHead, failed } = catalog.files.counts(row.id, head.id)
+    return { head: head.id, files: { total, atHead, behind: total - atHead - failed, locked: 0, failed } }
+  },
+})
+
+export const setMaintenance = method({
+  summary: 'Refuse every write to a branch, or allow them again. Survives a restart.',
+  access: 'write',
+  params: params({ database, name, enabled: z.boolean(), reason: z.string().max(1_000).optional() }),
+  result: BranchResult,
+  refusals: branchRefusals,
+  handle: (call, { database, name, enabled, reason }) => {
+    const branch = call.branch({ database, branch: name })
+    const text = maintenanceText(enabled, reason, call.engine.parts.now())
+    call.engine.setBranchMaintenance(branch.database.row.name, branch.name, text)
+    return shown(branch)
+  },
+})
+
+function shown({ row, database }: Branch) {
+  return {
+    name: row.name,
+    database: database.row.name,
+    head: row.head,
+    readOnly: row.readOnly === 1,
+    description: row.description,
+    createdAt: row.createdAt,
+    maintenance: row.maintenance === null ? null : JSON.parse(row.maintenance),
+  }
+}

@@ -1,0 +1,96 @@
+import * as z from 'zod'
+import { BranchName, DatabaseName, TenantName } from '../../protocol/names.ts'
+import { decodeValue, type SqlValue, ValueFault } from '../../protocol/values.ts'
+import { refuse } from '../base/refusal.ts'
+import type { Branch } from '../engine/branch.ts'
+import type { Engine } from '../engine/engine.ts'
+import type { Tenant } from '../engine/tenant.ts'
+import type { Params, ReadLimits } from '../query/execute.ts'
+import type { RunningCall } from '../rpc/call.ts'
+import type { Method } from '../rpc/contract.ts'
+
+/** What a handler reaches besides its parameters. */
+export interface Call extends RunningCall {
+  readonly engine: Engine
+  readonly daemon: DaemonControl
+  /** The branch, or tenant, that the parameters name, or else the session's. */
+  branch(scope: { database?: string; branch?: string }): Branch
+  tenant(scope: { database?: string; branch?: string; tenant?: string }): Tenant
+}
+
+/** What methods may ask of the daemon around them. */
+export interface DaemonControl {
+  /** Stop in good order, once this call is answered. */
+  stop(): void
+  discover(): object
+  stats(): object
+}
+
+/** Declare a method. Its file and export name are its name on the wire. */
+export function method<P extends z.ZodType, R extends z.ZodType>(declared: Method<Call, P, R>): Method<Call, P, R> {
+  return declared
+}
+
+/** Parameters of a method: these, and what every method takes. A name that is none of them is refused. */
+export function params<S extends z.ZodRawShape>(shape: S) {
+  return z.strictObject({ ...shape, ...everywhere })
+}
+
+const everywhere = {
+  timeoutMs: z.int().positive().max(600_000).optional().describe('give up after so many milliseconds'),
+  progressToken: z.union([z.string(), z.int()]).optional().describe('send $/progress with this token'),
+}
+
+export const branchScope = {
+  database: DatabaseName.optional().describe('default: the session’s, then main'),
+  branch: BranchName.optional().describe('default: the session’s, then main'),
+}
+
+export const tenantScope = {
+  ...branchScope,
+  tenant: TenantName.optional().describe('default: the session’s, then main'),
+}
+
+/** What looking for a branch, or a tenant, may be refused with. */
+export const branchRefusals = ['databaseNotFound', 'branchNotFound'] as const
+export const tenantRefusals = [...branchRefusals, 'tenantNotFound'] as const
+export const writeRefusals = ['maintenance', 'branchReadOnly'] as const
+
+/** A value of the wire as SQLite takes it; `where` names the place for the refusal. */
+export function decode(value: unknown, where: string): SqlValue {
+  try {
+    return decodeValue(value)
+  } catch (error) {
+    if (error instanceof ValueFault) return refuse('invalidValue', { where, reason: error.message })
+    throw error
+  }
+}
+
+/** Rows of the wire as SQLite takes them. */
+export function decodeRows(rows: readonly { readonly [column: string]: unknown }[]): { [column: string]: SqlValue }[] {
+  return rows.map((row, at) => {
+    const decoded: { [column: string]: SqlValue } = Object.create(null)
+    for (const column in row) decoded[column] = decode(row[column], `rows[${at}].${column}`)
+    return decoded
+  })
+}
+
+export const StatementParams = z
+  .union([z.array(z.unknown()), z.record(z.string(), z.unknown())])
+  .default([])
+  .describe('values by position, or by name without the leading :, @ or $')
+
+export function decodeParams(given: z.output<typeof StatementParams>): Params {
+  if (Array.isArray(given)) return given.map((value, at) => decode(value, `params[${at}]`))
+  return Object.fromEntries(Object.entries(given).map(([name, value]) => [name, decode(value, `params.${name}`)]))
+}
+
+/** The limits of a result, as configured and as the call asks. */
+export function readLimits(call: Call, maxRows?: number): ReadLimits {
+  const { maxResultRows, maxResultBytes } = call.engine.parts.config.limits
+  return {
+    maxRows: Math.min(maxRows ?? maxResultRows, maxResultRows),
+    maxBytes: maxResultBytes,
+    deadline: call.deadline,
+  }
+}

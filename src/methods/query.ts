@@ -1,0 +1,112 @@
+import * as z from 'zod'
+import { encodeRows, Value } from '../../protocol/values.ts'
+import { executeBatch, execute as executeStatement, explain as explainStatement, runQuery } from '../engine/sql.ts'
+import type { RowSet } from '../query/execute.ts'
+import {
+  decodeParams,
+  method,
+  params,
+  readLimits,
+  StatementParams,
+  tenantRefusals,
+  tenantScope,
+  writeRefusals,
+} from './method.ts'
+
+const Sql = z
+  .string()
+  .min(1)
+  .max(1024 * 1024)
+  .describe('one statement')
+
+const Columns = z
+  .array(z.object({ name: z.string(), type: z.string().nullable() }))
+  .readonly()
+  .meta({ id: 'Columns', description: 'result columns; type is the declared one, null for an expression' })
+
+const Rows = z
+  .array(z.union([z.array(Value).readonly(), z.record(z.string(), Value)]))
+  .readonly()
+  .describe('one array a row, or one object with rowFormat "object"')
+
+const RowFormat = z.enum(['array', 'object']).default('array')
+
+const sqlRefusals = [...tenantRefusals, 'sqlError', 'sqlRefused', 'invalidValue', 'constraintFailed'] as const
+
+export const run = method({
+  summary: 'Run one statement that reads.',
+  access: 'read',
+  params: params({
+    ...tenantScope,
+    sql: Sql,
+    params: StatementParams,
+    rowFormat: RowFormat,
+    maxRows: z.int().positive().optional().describe('cut the result here; at most limits.maxResultRows'),
+  }),
+  result: z.object({ columns: Columns, rows: Rows, truncated: z.literal(true).optional() }),
+  refusals: sqlRefusals,
+  handle: (call, { sql, params, rowFormat, maxRows, ...scope }) => {
+    const found = runQuery(call.tenant(scope), sql, decodeParams(params), readLimits(call, maxRows))
+    return found instanceof Promise ? found.then((rows) => shown(rows, rowFormat)) : shown(found, rowFormat)
+  },
+})
+
+export const execute = method({
+  summary: 'Run one statement that inserts, updates or deletes rows.',
+  access: 'write',
+  params: params({ ...tenantScope, sql: Sql, params: StatementParams, rowFormat: RowFormat }),
+  result: z.object({ changes: z.int(), columns: Columns.optional(), rows: Rows.optional() }),
+  refusals: [...sqlRefusals, ...writeRefusals],
+  handle: async (call, { sql, params, rowFormat, ...scope }) => {
+    const done = await executeStatement(call.tenant(scope), sql, decodeParams(params), readLimits(call))
+    return { changes: done.changes, ...(done.returned && shown(done.returned, rowFormat)) }
+  },
+})
+
+export const batch = method({
+  summary: 'Run several statements in one transaction: all of them or none.',
+  access: 'write',
+  params: params({
+    ...tenantScope,
+    statements: z
+      .array(z.strictObject({ sql: Sql, params: StatementParams }))
+      .min(1)
+      .max(10_000),
+    rowFormat: RowFormat,
+  }),
+  result: z.object({
+    results: z.array(z.object({ changes: z.int(), columns: Columns.optional(), rows: Rows.optional() })),
+  }),
+  refusals: [...sqlRefusals, ...writeRefusals],
+  handle: async (call, { statements, rowFormat, ...scope }) => {
+    const decoded = statements.map(({ sql, params }) => ({ sql, params: decodeParams(params) }))
+    const results = await executeBatch(call.tenant(scope), decoded, readLimits(call))
+    return {
+      results: results.map(({ changes, returned }) => ({ changes, ...(returned && shown(returned, rowFormat)) })),
+    }
+  },
+})
+
+export const explain = method({
+  summary: 'Tell what a statement may do, its query plan, and where it would run.',
+  access: 'read',
+  params: params({ ...tenantScope, sql: Sql }),
+  result: z.object({
+    kind: z.enum(['read', 'write']),
+    reads: z.array(z.string()).describe('tables reached, through views and triggers too'),
+    writes: z.array(z.string()),
+    lane: z.object({ name: z.string(), reason: z.string() }),
+    plan: z.array(z.object({ id: z.int(), parent: z.int(), detail: z.string() })),
+  }),
+  refusals: sqlRefusals,
+  handle: (call, { sql, ...scope }) => explainStatement(call.tenant(scope), sql) as never,
+})
+
+function shown({ columns, rows, truncated }: RowSet, rowFormat: 'array' | 'object') {
+  const encoded = encodeRows(rows)
+  const shaped =
+    rowFormat === 'array'
+      ? encoded
+      : encoded.map((row) => Object.fromEntries(columns.map(({ name }, at) => [name, row[at] as never])))
+  return { columns, rows: shaped as z.input<typeof Rows>, ...(truncated ? { truncated: true as const } : {}) }
+}

@@ -1,0 +1,178 @@
+import * as z from 'zod'
+import { ColumnName, TableName } from '../../protocol/names.ts'
+import { encodeValue, Row, type SqlValue } from '../../protocol/values.ts'
+import type { RowSet } from '../query/execute.ts'
+import { countRows, deleteRows, getRow, insertRows, listRows, type RowKey, updateRows } from '../query/rows.ts'
+import type { TableShape } from '../query/table-shape.ts'
+import { type Condition, compileWhere } from '../query/where.ts'
+import {
+  type Call,
+  decode,
+  decodeRows,
+  method,
+  params,
+  readLimits,
+  tenantRefusals,
+  tenantScope,
+  writeRefusals,
+} from './method.ts'
+
+const Key = z
+  .unknown()
+  .meta({ id: 'Key', description: 'the primary key: its value, or an object of its columns where it has several' })
+
+const WhereParam = z.record(z.string(), z.unknown()).meta({
+  id: 'Where',
+  description:
+    '{"age": {"gte": 18}, "name": "Ada"}: all must hold. Operators: eq ne gt gte lt lte like in notIn between isNull; and, or (lists) and not nest',
+})
+
+const OrderBy = z
+  .array(z.string().max(200))
+  .max(20)
+  .default([])
+  .describe('column names; a leading - sorts from the greatest to the smallest')
+
+const maxRows = 1_000_000
+const readRefusals = [...tenantRefusals, 'tableNotFound', 'columnNotFound', 'invalidValue', 'sqlError'] as const
+const changeRefusals = [...readRefusals, ...writeRefusals, 'constraintFailed'] as const
+
+export const insert = method({
+  summary: 'Insert rows, all or none, and give them back as they are stored.',
+  access: 'write',
+  params: params({
+    ...tenantScope,
+    table: TableName,
+    rows: z.array(Row).min(1).max(maxRows),
+    returning: z.enum(['rows', 'none']).default('rows').describe('none: leave out the rows in the answer'),
+  }),
+  result: z.object({ rows: z.array(Row), count: z.int() }),
+  refusals: changeRefusals,
+  handle: async (call, { table, rows, returning, ...scope }) => {
+    const { tenant, shape } = at(call, table, scope)
+    const values = decodeRows(rows)
+    const stored = await tenant.write((writer) =>
+      insertRows(writer, shape, values, clockOf(call), returning === 'rows'),
+    )
+    return { rows: objects(stored), count: rows.length }
+  },
+})
+
+export const get = method({
+  summary: 'Get the row with this primary key, or null.',
+  access: 'read',
+  params: params({ ...tenantScope, table: TableName, id: Key }),
+  result: z.object({ row: Row.nullable() }),
+  refusals: [...readRefusals, 'notSupported'],
+  handle: (call, { table, id, ...scope }) => {
+    const { tenant, shape } = at(call, table, scope)
+    const key = decodeKey(id, 'id')
+    return after(
+      tenant.read((reader) => getRow(reader, shape, key)),
+      (found) => ({ row: objects(found)[0] ?? null }),
+    )
+  },
+})
+
+export const list = method({
+  summary: 'List rows that meet a condition.',
+  access: 'read',
+  params: params({
+    ...tenantScope,
+    table: TableName,
+    where: WhereParam.optional(),
+    orderBy: OrderBy,
+    limit: z.int().positive().max(100_000).default(1_000),
+    offset: z.int().nonnegative().default(0),
+    columns: z.array(ColumnName).max(2_000).optional(),
+  }),
+  result: z.object({ rows: z.array(Row) }),
+  refusals: readRefusals,
+  handle: (call, { table, where, orderBy, limit, offset, columns, ...scope }) => {
+    const { tenant, shape } = at(call, table, scope)
+    const options = {
+      where: conditionOf(shape, where),
+      orderBy: orderBy.map((text) => ({ column: text.replace(/^-/, ''), descending: text.startsWith('-') })),
+      limit,
+      offset,
+      columns,
+    }
+    return after(
+      tenant.read((reader) => listRows(reader, shape, options, readLimits(call))),
+      (found) => ({ rows: objects(found) }),
+    )
+  },
+})
+
+export const count = method({
+  summary: 'Count the rows that meet a condition.',
+  access: 'read',
+  params: params({ ...tenantScope, table: TableName, where: WhereParam.optional() }),
+  result: z.object({ count: z.int() }),
+  refusals: readRefusals,
+  handle: (call, { table, where, ...scope }) => {
+    const { tenant, shape } = at(call, table, scope)
+    return after(
+      tenant.read((reader) => countRows(reader, shape, conditionOf(shape, where))),
+      (count) => ({ count }),
+    )
+  },
+})
+
+export const update = method({
+  summary: 'Update rows, each found by the primary key it carries: all or none. An unknown key is refused.',
+  access: 'write',
+  params: params({ ...tenantScope, table: TableName, rows: z.array(Row).min(1).max(maxRows) }),
+  result: z.object({ rows: z.array(Row), count: z.int() }),
+  refusals: [...changeRefusals, 'rowNotFound', 'notSupported'],
+  handle: async (call, { table, rows, ...scope }) => {
+    const { tenant, shape } = at(call, table, scope)
+    const values = decodeRows(rows)
+    const stored = await tenant.write((writer) => updateRows(writer, shape, values, clockOf(call)))
+    return { rows: objects(stored), count: rows.length }
+  },
+})
+
+const remove = method({
+  summary: 'Delete the rows with these primary keys: all or none. An unknown key is refused.',
+  access: 'write',
+  params: params({ ...tenantScope, table: TableName, ids: z.array(Key).min(1).max(maxRows) }),
+  result: z.object({ count: z.int() }),
+  refusals: [...changeRefusals, 'rowNotFound', 'notSupported'],
+  handle: async (call, { table, ids, ...scope }) => {
+    const { tenant, shape } = at(call, table, scope)
+    const keys = ids.map((id, at) => decodeKey(id, `ids[${at}]`))
+    return { count: await tenant.write((writer) => deleteRows(writer, shape, keys)) }
+  },
+})
+
+export { remove as delete }
+
+function at(call: Call, table: string, scope: { database?: string; branch?: string; tenant?: string }) {
+  const tenant = call.tenant(scope)
+  return { tenant, shape: tenant.branch.head.shape(table) }
+}
+
+function clockOf({ engine }: Call) {
+  return engine.parts
+}
+
+function conditionOf(shape: TableShape, where: z.output<typeof WhereParam> | undefined): Condition | undefined {
+  return where && compileWhere(shape, where, (value) => decode(value, 'where'))
+}
+
+function decodeKey(id: unknown, where: string): RowKey {
+  const isComposite =
+    typeof id === 'object' && id !== null && !Array.isArray(id) && !Object.keys(id).some((key) => key.startsWith('$'))
+  if (!isComposite) return decode(id, where)
+  return Object.fromEntries(Object.entries(id).map(([name, value]) => [name, decode(value, `${where}.${name}`)]))
+}
+
+function objects({ columns, rows }: RowSet) {
+  return rows.map((row) => Object.fromEntries(columns.map(({ name }, at) => [name, encodeValue(row[at] as SqlValue)])))
+}
+
+/** Go on with a value that is there, or with one that is on its way. */
+function after<T, R>(value: T | Promise<T>, next: (value: T) => R): R | Promise<R> {
+  return value instanceof Promise ? value.then(next) : next(value)
+}

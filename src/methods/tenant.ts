@@ -1,0 +1,122 @@
+import * as z from 'zod'
+import { TenantName } from '../../protocol/names.ts'
+import type { TenantRow } from '../catalog/tenants.ts'
+import {
+  createTenant,
+  deleteTenant,
+  listTenants,
+  renameTenant,
+  sizeOfTenant,
+  vacuumTenant,
+  verifyTenant,
+} from '../engine/tenants.ts'
+import { branchRefusals, branchScope, method, params, tenantRefusals, writeRefusals } from './method.ts'
+
+const Tenant = z
+  .object({
+    name: TenantName,
+    description: z.string().nullable(),
+    createdAt: z.string(),
+    hasFile: z.boolean().describe('false until its first write'),
+  })
+  .meta({ id: 'Tenant' })
+
+const Size = z
+  .object({ fileBytes: z.int(), walBytes: z.int().describe('committed, and not yet in the file') })
+  .meta({ id: 'Size' })
+
+const name = TenantName.optional().describe('default: the session’s tenant, then main')
+
+export const create = method({
+  summary: 'Register a tenant. Its file comes with its first write.',
+  access: 'write',
+  params: params({ ...branchScope, name: TenantName, description: z.string().max(10_000).optional() }),
+  result: Tenant,
+  refusals: [...branchRefusals, ...writeRefusals, 'invalidName', 'tenantExists'],
+  handle: (call, { name, description, ...scope }) =>
+    createTenant(call.engine.parts, call.branch(scope), name, description ?? null).then(shown),
+})
+
+export const list = method({
+  summary: 'List the tenants of a branch in the order of their names.',
+  access: 'read',
+  params: params({
+    ...branchScope,
+    prefix: z.string().max(63).default(''),
+    limit: z.int().positive().max(10_000).default(1_000),
+    cursor: z.string().max(63).default('').describe('nextCursor of the page before'),
+  }),
+  result: z.object({ tenants: z.array(Tenant), nextCursor: z.string().optional() }),
+  refusals: branchRefusals,
+  handle: (call, { prefix, limit, cursor, ...scope }) => {
+    const page = listTenants(call.engine.parts, call.branch(scope), { prefix, limit, cursor })
+    return { ...page, tenants: page.tenants.map(shown) }
+  },
+})
+
+export const get = method({
+  summary: 'Tell about one tenant.',
+  access: 'read',
+  params: params({ ...branchScope, name }),
+  result: Tenant,
+  refusals: tenantRefusals,
+  handle: (call, { name, ...scope }) => shown(call.tenant({ ...scope, tenant: name }).row),
+})
+
+const drop = method({
+  summary: 'Delete a tenant with its rows. There is no way back.',
+  access: 'write',
+  params: params({ ...branchScope, name: TenantName }),
+  result: z.object({}),
+  refusals: [...tenantRefusals, ...writeRefusals, 'protected'],
+  handle: async (call, { name, ...scope }) => {
+    await deleteTenant(call.engine.parts, call.branch(scope), name)
+    return {}
+  },
+})
+
+export { drop as delete }
+
+export const rename = method({
+  summary: 'Rename a tenant.',
+  access: 'write',
+  params: params({ ...branchScope, name: TenantName, newName: TenantName }),
+  result: Tenant,
+  refusals: [...tenantRefusals, ...writeRefusals, 'protected', 'invalidName', 'tenantExists'],
+  handle: async (call, { name, newName, ...scope }) =>
+    shown(await renameTenant(call.engine.parts, call.branch(scope), name, newName)),
+})
+
+export const size = method({
+  summary: 'Tell how much room a tenant takes on disk.',
+  access: 'read',
+  params: params({ ...branchScope, name }),
+  result: Size,
+  refusals: tenantRefusals,
+  handle: (call, { name, ...scope }) => sizeOfTenant(call.tenant({ ...scope, tenant: name })),
+})
+
+export const vacuum = method({
+  summary: 'Rewrite a tenant’s file without its unused pages.',
+  access: 'write',
+  params: params({ ...branchScope, name }),
+  result: z.object({ before: Size, after: Size }),
+  refusals: [...tenantRefusals, ...writeRefusals],
+  handle: (call, { name, ...scope }) => vacuumTenant(call.tenant({ ...scope, tenant: name })),
+})
+
+export const verify = method({
+  summary: 'Check a tenant’s file with SQLite’s integrity and foreign key checks.',
+  access: 'read',
+  params: params({ ...branchScope, name }),
+  result: z.object({ sound: z.boolean(), problems: z.array(z.string()) }),
+  refusals: tenantRefusals,
+  handle: async (call, { name, ...scope }) => {
+    const problems = await verifyTenant(call.tenant({ ...scope, tenant: name }))
+    return { sound: problems.length === 0, problems }
+  },
+})
+
+function shown({ name, description, createdAt, fileId }: TenantRow) {
+  return { name, description, createdAt, hasFile: fileId !== null }
+}

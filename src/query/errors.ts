@@ -1,0 +1,45 @@
+import { Refusal, refuse } from '../base/refusal.ts'
+import { codeOf, refuseFault } from '../storage/faults.ts'
+
+type Constraint = 'unique' | 'primaryKey' | 'notNull' | 'check' | 'foreignKey' | 'type' | 'trigger' | 'other'
+
+const constraints: { readonly [code: string]: Constraint } = {
+  SQLITE_CONSTRAINT_UNIQUE: 'unique',
+  SQLITE_CONSTRAINT_PRIMARYKEY: 'primaryKey',
+  SQLITE_CONSTRAINT_ROWID: 'primaryKey',
+  SQLITE_CONSTRAINT_NOTNULL: 'notNull',
+  SQLITE_CONSTRAINT_CHECK: 'check',
+  SQLITE_CONSTRAINT_FOREIGNKEY: 'foreignKey',
+  SQLITE_CONSTRAINT_DATATYPE: 'type',
+  SQLITE_CONSTRAINT_TRIGGER: 'trigger',
+}
+
+/** Turn what SQLite said while a client's statement ran into a refusal of a stable kind. */
+export function refuseSqlError(error: unknown): never {
+  if (error instanceof Refusal) throw error
+  const code = codeOf(error)
+  const reason = error instanceof Error ? error.message : String(error)
+  if (code.startsWith('SQLITE_CONSTRAINT')) {
+    return refuse('constraintFailed', { constraint: constraints[code] ?? 'other', ...partsOf(reason), reason })
+  }
+  const isBinding = error instanceof RangeError || error instanceof TypeError
+  if (isBinding && /parameter|bind/i.test(reason)) return refuse('invalidValue', { where: 'params', reason })
+  if (code === 'SQLITE_TOOBIG')
+    return refuse('limitExceeded', { limit: 'SQLite’s length of a value', max: 1_000_000_000 })
+  if (code === 'SQLITE_ERROR' || code === 'SQLITE_MISMATCH' || code === 'SQLITE_RANGE' || code === 'SQLITE_NOMEM') {
+    return refuse('sqlError', { reason, sqliteCode: code })
+  }
+  return refuseFault(error, 'tenant')
+}
+
+/** SQLite names the columns as `t.a, t.b`, a named CHECK by its name, an index as `index 'name'`. */
+function partsOf(reason: string): { table?: string; columns?: string[]; name?: string } {
+  const subject = /constraint failed: (.+)$/.exec(reason)?.[1]
+  if (subject === undefined) return {}
+  const index = /^index '(.+)'$/.exec(subject)
+  if (index) return { name: index[1] as string }
+  if (!/^(UNIQUE|NOT NULL|PRIMARY KEY)/.test(reason)) return { name: subject }
+  const columns = subject.split(', ')
+  const table = columns[0]?.slice(0, columns[0].indexOf('.')) ?? ''
+  return { table, columns: columns.map((column) => column.slice(column.indexOf('.') + 1)) }
+}

@@ -1,0 +1,145 @@
+import type { SqlValue } from '../../protocol/values.ts'
+import { refuse } from '../base/refusal.ts'
+import type { Prepared, ResultColumn } from '../storage/statements.ts'
+import { refuseSqlError } from './errors.ts'
+
+/** Parameters of a statement: by position, or by name (without its `:`, `@` or `$`). */
+export type Params = readonly SqlValue[] | { readonly [name: string]: SqlValue }
+
+export interface RowSet {
+  readonly columns: readonly ResultColumn[]
+  readonly rows: readonly SqlValue[][]
+  /** There were more rows than were wanted. */
+  readonly truncated: boolean
+}
+
+export interface ReadLimits {
+  readonly maxRows: number
+  readonly maxBytes: number
+  /** On the clock of `performance.now()`. */
+  readonly deadline: number
+}
+
+export const noLimits: ReadLimits = {
+  maxRows: Number.POSITIVE_INFINITY,
+  maxBytes: Number.POSITIVE_INFINITY,
+  deadline: Number.POSITIVE_INFINITY,
+}
+
+const rowsBetweenClockLooks = 256
+
+/**
+ * Read what a statement returns, every value exact.
+ *
+ * SQLite's integers have 64 bits, JavaScript's numbers 53. Reading every integer as a bigint would be exact and slow,
+ * so rows are read as numbers first; only if one of them is beyond 2^53 are they read again as bigints.
+ */
+export function readRows(prepared: Prepared, params: Params, limits: ReadLimits): RowSet {
+  try {
+    const bound = bindable(params)
+    const rows: SqlValue[][] = []
+    const outcome = collect(prepared, bound, limits, rows)
+    if (outcome !== 'inexact') return { columns: prepared.columns, rows, truncated: outcome === 'truncated' }
+    rows.length = 0
+    prepared.statement.safeIntegers(true)
+    try {
+      const truncated = collect(prepared, bound, limits, rows) === 'truncated'
+      for (const row of rows) narrow(row)
+      return { columns: prepared.columns, rows, truncated }
+    } finally {
+      prepared.statement.safeIntegers(false)
+    }
+  } catch (error) {
+    return refuseSqlError(error)
+  }
+}
+
+export interface WriteResult {
+  /** Rows inserted, updated or deleted. */
+  readonly changes: number
+  /** What RETURNING returned. */
+  readonly returned: RowSet | null
+}
+
+/** Run a statement that writes. What it returns is read as bigints at once: it cannot be run a second time. */
+export function write(prepared: Prepared, params: Params, changesOf: () => number, limits = noLimits): WriteResult {
+  try {
+    const bound = bindable(params)
+    if (!prepared.statement.reader) {
+      return { changes: prepared.statement.run(...bound).changes, returned: null }
+    }
+    const rows: SqlValue[][] = []
+    prepared.statement.safeIntegers(true)
+    try {
+      const truncated = collect(prepared, bound, limits, rows) === 'truncated'
+      if (truncated) refuse('limitExceeded', { limit: 'maxResultRows', max: limits.maxRows })
+    } finally {
+      prepared.statement.safeIntegers(false)
+    }
+    for (const row of rows) narrow(row)
+    return { changes: changesOf(), returned: { columns: prepared.columns, rows, truncated: false } }
+  } catch (error) {
+    return refuseSqlError(error)
+  }
+}
+
+/** Fill `rows`, up to the limits. `inexact`: an integer may have lost digits, and the rows are worth nothing. */
+function collect(
+  { statement, booleans }: Prepared,
+  bound: unknown[],
+  limits: ReadLimits,
+  rows: SqlValue[][],
+): 'complete' | 'truncated' | 'inexact' {
+  let bytes = 0
+  for (const row of statement.iterate(...bound) as IterableIterator<SqlValue[]>) {
+    if (rows.length >= limits.maxRows) return 'truncated'
+    if (rows.length % rowsBetweenClockLooks === rowsBetweenClockLooks - 1 && performance.now() > limits.deadline) {
+      refuse('timeout', {})
+    }
+    for (let at = 0; at < row.length; at++) {
+      const value = row[at]
+      if (typeof value === 'number') {
+        if (value > Number.MAX_SAFE_INTEGER || value < Number.MIN_SAFE_INTEGER) return 'inexact'
+        bytes += 8
+      } else if (typeof value === 'string') bytes += value.length
+      else if (value instanceof Uint8Array) bytes += value.length
+      else bytes += 8
+    }
+    if (bytes > limits.maxBytes) refuse('limitExceeded', { limit: 'maxResultBytes', max: limits.maxBytes })
+    for (const at of booleans) row[at] = asBoolean(row[at] as SqlValue)
+    rows.push(row)
+  }
+  return 'complete'
+}
+
+/** 0 and 1 in a BOOLEAN column are false and true; whatever else it holds stays as it is. */
+function asBoolean(value: SqlValue): SqlValue {
+  if (value === 0 || value === 0n) return false
+  if (value === 1 || value === 1n) return true
+  return value
+}
+
+/** Bigints that a number can hold become numbers. */
+function narrow(row: SqlValue[]): void {
+  for (let at = 0; at < row.length; at++) {
+    const value = row[at]
+    if (typeof value !== 'bigint') continue
+    if (value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER) row[at] = Number(value)
+  }
+}
+
+/** Parameters as better-sqlite3 takes them: booleans as integers. */
+function bindable(params: Params): unknown[] {
+  if (Array.isArray(params)) return params.some(isBoolean) ? params.map(bindableValue) : (params as unknown[])
+  const entries = Object.entries(params)
+  if (entries.length === 0) return []
+  return [Object.fromEntries(entries.map(([name, value]) => [name, bindableValue(value)]))]
+}
+
+function isBoolean(value: SqlValue): boolean {
+  return typeof value === 'boolean'
+}
+
+function bindableValue(value: SqlValue): unknown {
+  return typeof value === 'boolean' ? (value ? 1n : 0n) : value
+}

@@ -1,0 +1,47 @@
+import { refuse } from '../base/refusal.ts'
+import type { RequestId, Session } from './session.ts'
+
+/** One request under way, as its handler sees it. */
+export class RunningCall {
+  readonly session: Session
+  readonly id: RequestId
+  #controller: AbortController | undefined
+  readonly #progressToken: string | number | undefined
+  /** When the call's time is over, on the clock of `performance.now()`; Infinity where it has no limit. */
+  readonly deadline: number
+
+  constructor(session: Session, id: RequestId, params: CallParams) {
+    this.session = session
+    this.id = id
+    this.#progressToken = params.progressToken
+    this.deadline = params.timeoutMs === undefined ? Number.POSITIVE_INFINITY : performance.now() + params.timeoutMs
+  }
+
+  /** Aborted when the client cancels or vanishes, the time is over, or the daemon stops. */
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController()
+    return this.#controller.signal
+  }
+
+  abort(reason: Error): void {
+    this.#controller ??= new AbortController()
+    this.#controller.abort(reason)
+  }
+
+  /** Report progress to the client, if it asked for it with `progressToken`. */
+  progress(value: object): void {
+    if (this.#progressToken === undefined) return
+    this.session.notify('$/progress', { token: this.#progressToken, value })
+  }
+
+  /** Refuse with `timeout` if the call's time is over. For loops that do not give up the thread. */
+  checkDeadline(timeoutMs: number): void {
+    if (performance.now() > this.deadline) refuse('timeout', { timeoutMs })
+  }
+}
+
+/** Parameters that every call may have, whatever its method. */
+export interface CallParams {
+  readonly progressToken?: string | number
+  readonly timeoutMs?: number
+}

@@ -1,0 +1,23 @@
+import type * as z from 'zod'
+import type { ErrorKind } from '../../protocol/errors.ts'
+
+/**
+ * One method of the wire, declared once: checks, static types, OpenRPC, the typed client and the reference page all
+ * come from this value. `C` is what a handler reaches besides its parameters.
+ */
+export interface Method<C = never, P extends z.ZodType = z.ZodType, R extends z.ZodType = z.ZodType> {
+  readonly summary: string
+  /** `read` changes nothing; `write` changes rows, schema or catalog; `session` concerns the connection alone. */
+  readonly access: 'read' | 'write' | 'session'
+  readonly params: P
+  readonly result: R
+  /** The kinds of refusal to expect; a refusal of another kind counts as a bug. */
+  readonly refusals: readonly ErrorKind[]
+  handle(call: C, params: z.output<P>): z.input<R> | Promise<z.input<R>>
+}
+
+/** What the dispatcher needs of a registry. */
+export interface Registry<C> {
+  get(name: string): Method<C> | undefined
+  names(): readonly string[]
+}

@@ -1,0 +1,215 @@
+import type { Readable, Writable } from 'node:stream'
+import { createMessageConnection, type Logger, type Message, type MessageConnection } from 'vscode-jsonrpc/node'
+import { type ErrorData, type ErrorKind, type WireError, wireError } from '../../protocol/errors.ts'
+import { Refusal } from '../base/refusal.ts'
+import type { RunningCall } from './call.ts'
+import { HandedReader, Transport, type TransportOptions, TransportWriter } from './transport.ts'
+
+export type RequestId = string | number | null
+
+/** Where calls of a session go that name no database, branch or tenant. */
+export interface Scope {
+  readonly database: string
+  readonly branch: string
+  readonly tenant: string
+}
+
+/** Takes the requests of sessions. `reply` is called once, with the text of the answer, now or later. */
+export interface Dispatch {
+  request(session: Session, request: Record<string, unknown>, reply: (json: string) => void): void
+}
+
+export interface SessionOptions extends TransportOptions {
+  readonly id: string
+  readonly scope: Scope
+  readonly maxInFlight: number
+  readonly maxBatch: number
+}
+
+/**
+ * One client's connection: its scope, its requests under way, and the requests and notifications it is sent.
+ *
+ * Requests go straight from the reader to dispatch, in the order they came. vscode-jsonrpc sees the rest: it keeps the
+ * requests that we send to the client, their answers and cancellation, and notifications both ways.
+ */
+export class Session {
+  readonly id: string
+  scope: Scope
+  /** As the client named itself in `initialize`. */
+  client: { readonly name: string; readonly version?: string } | undefined
+  /** Requests to this client and notifications both ways. */
+  readonly connection: MessageConnection
+  readonly ended: Promise<void>
+  readonly #transport: Transport
+  readonly #reader = new HandedReader()
+  readonly #dispatch: Dispatch
+  readonly #options: SessionOptions
+  readonly #running = new Map<RequestId, RunningCall>()
+  #unanswered = 0
+  #inputEnded = false
+  #closing: Promise<void> | undefined
+  #resolveEnded!: () => void
+
+  constructor(input: Readable, output: Writable, dispatch: Dispatch, options: SessionOptions) {
+    this.id = options.id
+    this.scope = options.scope
+    this.#dispatch = dispatch
+    this.#options = options
+    this.ended = new Promise((resolve) => {
+      this.#resolveEnded = resolve
+    })
+    this.#transport = new Transport(
+      input,
+      output,
+      {
+        message: (value) => this.#receive(value),
+        refused: (fault) =>
+          fault.kind === 'notJson'
+            ? this.#fault('parseError', { reason: fault.reason })
+            : this.#fault('messageTooLarge', {
+                limit: 'maxMessageBytes',
+                maxBytes: options.maxMessageBytes,
+                sizeBytes: fault.sizeBytes,
+              }),
+        broken: (reason) => {
+          this.#fault('parseError', { reason })
+          void this.close()
+        },
+        ended: (gone) => this.#inputEnd(gone),
+      },
+      options,
+    )
+    this.connection = createMessageConnection(this.#reader, new TransportWriter(this.#transport), silent)
+    this.connection.listen()
+  }
+
+  /** Send a notification. */
+  notify(method: string, params: object): void {
+    this.#transport.send(JSON.stringify({ jsonrpc: '2.0', method, params }))
+  }
+
+  /** A call that did not answer at once: from now on it can be cancelled. */
+  started(call: RunningCall): void {
+    this.#running.set(call.id, call)
+  }
+
+  finished(call: RunningCall): void {
+    if (this.#running.get(call.id) === call) this.#running.delete(call.id)
+  }
+
+  /** Requests that have no answer yet. */
+  get unanswered(): number {
+    return this.#unanswered
+  }
+
+  /** Say why nothing is served here, and end the connection. */
+  refuseAll(error: WireError): void {
+    this.#transport.send(JSON.stringify({ jsonrpc: '2.0', id: null, error }))
+    void this.close()
+  }
+
+  /** Stop every call under way, send what is left, and end the connection. */
+  close(reason: Refusal = new Refusal('shuttingDown', {})): Promise<void> {
+    this.#closing ??= this.#close(reason)
+    return this.#closing
+  }
+
+  async #close(reason: Refusal): Promise<void> {
+    for (const call of this.#running.values()) call.abort(reason)
+    this.connection.dispose()
+    await this.#transport.close()
+    this.#transport.destroy()
+    this.#resolveEnded()
+  }
+
+  #receive(value: unknown): void {
+    if (this.#closing) return
+    if (Array.isArray(value)) return this.#batch(value)
+    this.#receiveOne(value, this.#send)
+  }
+
+  readonly #send = (json: string): void => {
+    this.#unanswered--
+    this.#transport.send(json)
+    if (this.#inputEnded) this.#endWhenAnswered()
+  }
+
+  #receiveOne(value: unknown, reply: (json: string) => void): void {
+    if (!isRecord(value)) {
+      this.#unanswered++
+      return reply(faultText('invalidRequest', { reason: 'a message is an object' }))
+    }
+    const isRequest = value.method !== undefined && value.id !== undefined
+    if (isRequest) {
+      this.#unanswered++
+      if (this.#unanswered > this.#options.maxInFlight) {
+        const data = { limit: 'maxInFlight', max: this.#options.maxInFlight }
+        return reply(faultText('limitExceeded', data, value.id))
+      }
+      return this.#dispatch.request(this, value, reply)
+    }
+    const isNotification = typeof value.method === 'string'
+    if (value.method === '$/cancelRequest') return this.#cancel(value.params)
+    if (isNotification || 'result' in value || 'error' in value) return this.#reader.hand(value as unknown as Message)
+    this.#unanswered++
+    reply(faultText('invalidRequest', { reason: 'a message has a method, a result or an error' }, value.id))
+  }
+
+  /** Answers to a batch are one array, in any order; a batch of notifications has none. */
+  #batch(values: readonly unknown[]): void {
+    if (values.length === 0) return this.#fault('invalidRequest', { reason: 'a batch is not empty' })
+    if (values.length > this.#options.maxBatch) {
+      return this.#fault('limitExceeded', { limit: 'maxBatch', max: this.#options.maxBatch })
+    }
+    const answers: string[] = []
+    let missing = values.filter(
+      (value) => !isRecord(value) || value.id !== undefined || value.method === undefined,
+    ).length
+    const isAnswer = (value: unknown) =>
+      isRecord(value) && value.method === undefined && ('result' in value || 'error' in value)
+    missing -= values.filter(isAnswer).length
+    for (const value of values) {
+      this.#receiveOne(value, (json) => {
+        this.#unanswered--
+        answers.push(json)
+        if (--missing > 0) return
+        this.#unanswered++
+        this.#send(`[${answers.join(',')}]`)
+      })
+    }
+  }
+
+  #cancel(params: unknown): void {
+    const id = isRecord(params) ? (params.id as RequestId) : null
+    this.#running.get(id)?.abort(new Refusal('requestCancelled', {}))
+  }
+
+  /** The client sends nothing more. What it asked is still answered, unless it is gone. */
+  #inputEnd(gone: boolean): void {
+    this.#inputEnded = true
+    this.#reader.close()
+    if (gone) void this.close(new Refusal('requestCancelled', {}))
+    else this.#endWhenAnswered()
+  }
+
+  #endWhenAnswered(): void {
+    if (this.#unanswered === 0) void this.close()
+  }
+
+  #fault<K extends ErrorKind>(kind: K, data: ErrorData<K>): void {
+    this.#transport.send(faultText(kind, data))
+  }
+}
+
+/** The answer to a message that never became a request. */
+function faultText<K extends ErrorKind>(kind: K, data: ErrorData<K>, id: unknown = null): string {
+  const isId = typeof id === 'string' || typeof id === 'number'
+  return JSON.stringify({ jsonrpc: '2.0', id: isId ? id : null, error: wireError(kind, data) })
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** vscode-jsonrpc reports what we handle ourselves: ended streams, answers nobody waits for. */
+const silent: Logger = { error() {}, warn() {}, info() {}, log() {} }

@@ -1,0 +1,146 @@
+import type { Readable, Writable } from 'node:stream'
+import { AbstractMessageReader, AbstractMessageWriter, type DataCallback, type Message } from 'vscode-jsonrpc/node'
+import { Deframer, type FrameFault, type Framing, frame } from './framing.ts'
+
+export interface TransportOptions {
+  readonly maxMessageBytes: number
+  /** Unread answers at which reading pauses until the other side has read some. */
+  readonly maxUnsentBytes: number
+  /** Set where this side speaks first; else the other side's first byte decides. */
+  readonly framing?: Framing
+}
+
+/** What comes in over a transport. */
+export interface TransportHandler {
+  message(value: unknown): void
+  refused(fault: FrameFault): void
+  broken(reason: string): void
+  /** Nothing more will come in. The output may still take answers, unless `gone`. */
+  ended(gone: boolean): void
+}
+
+/**
+ * One end of a connection: bytes in, messages out, and back.
+ *
+ * What is sent within one tick goes out in one write. While the other side does not read, nothing is read from it either.
+ */
+export class Transport {
+  readonly #input: Readable
+  readonly #output: Writable
+  readonly #deframer: Deframer
+  readonly #maxUnsentBytes: number
+  #framing: Framing
+  #outgoing = ''
+  #flushScheduled = false
+  #paused = false
+  #ended = false
+
+  constructor(input: Readable, output: Writable, handler: TransportHandler, options: TransportOptions) {
+    this.#input = input
+    this.#output = output
+    this.#framing = options.framing ?? 'lines'
+    this.#maxUnsentBytes = options.maxUnsentBytes
+    this.#deframer = new Deframer(handler, options.maxMessageBytes, options.framing)
+    const end = (gone: boolean) => {
+      if (this.#ended) return
+      this.#ended = true
+      this.#deframer.end()
+      handler.ended(gone)
+    }
+    input.on('data', (chunk: Buffer) => {
+      this.#deframer.push(chunk)
+      this.#framing = this.#deframer.framing ?? this.#framing
+    })
+    input.on('end', () => end(false))
+    input.on('close', () => end(true))
+    input.on('error', () => end(true))
+    output.on('error', () => end(true))
+    output.on('close', () => end(true))
+    output.on('drain', () => this.#resume())
+  }
+
+  get framing(): Framing {
+    return this.#framing
+  }
+
+  /** Send one message, given as JSON text. It leaves with everything else of this tick. */
+  send(json: string): void {
+    this.#outgoing += frame(json, this.#framing)
+    if (this.#flushScheduled) return
+    this.#flushScheduled = true
+    process.nextTick(flush, this)
+  }
+
+  flush(): void {
+    this.#flushScheduled = false
+    const text = this.#outgoing
+    this.#outgoing = ''
+    if (text === '' || !this.#output.writable) return
+    this.#output.write(text)
+    if (this.#output.writableLength > this.#maxUnsentBytes && !this.#paused) {
+      this.#paused = true
+      this.#input.pause()
+    }
+  }
+
+  /** Send what is left, then close. */
+  close(): Promise<void> {
+    this.flush()
+    this.#input.pause()
+    return new Promise((resolve) => {
+      if (this.#output.destroyed || this.#output.writableFinished) return resolve()
+      this.#output.once('close', resolve)
+      this.#output.end(resolve)
+    })
+  }
+
+  /** Close at once, whatever is left. */
+  destroy(): void {
+    this.#input.destroy()
+    this.#output.destroy()
+  }
+
+  #resume(): void {
+    if (!this.#paused) return
+    this.#paused = false
+    this.#input.resume()
+  }
+}
+
+function flush(transport: Transport): void {
+  transport.flush()
+}
+
+/** Hands vscode-jsonrpc the messages that are for it: answers to our requests, and notifications. */
+export class HandedReader extends AbstractMessageReader {
+  #callback: DataCallback | undefined
+
+  listen(callback: DataCallback): { dispose(): void } {
+    this.#callback = callback
+    return { dispose: () => (this.#callback = undefined) }
+  }
+
+  hand(message: Message): void {
+    this.#callback?.(message)
+  }
+
+  close(): void {
+    this.fireClose()
+  }
+}
+
+/** Takes what vscode-jsonrpc sends and puts it on the transport. */
+export class TransportWriter extends AbstractMessageWriter {
+  readonly #transport: Pick<Transport, 'send'>
+
+  constructor(transport: Pick<Transport, 'send'>) {
+    super()
+    this.#transport = transport
+  }
+
+  async write(message: Message): Promise<void> {
+    this.#transport.send(JSON.stringify(message))
+  }
+
+  end(): void {}
+}

@@ -1,0 +1,47 @@
+import Database from 'better-sqlite3'
+
+export type Durability = 'normal' | 'full'
+
+export type { Database }
+
+/**
+ * Open one SQLite file for reading and writing. The one place where pragmas of a tenant's connection are set.
+ *
+ * `wal_autocheckpoint` is 0: the daemon checkpoints, off the hot path. `recursive_triggers` is off, as SQLite has it
+ * by default (this build does not): the trigger that keeps `updated_at` relies on it.
+ */
+export function openFile(file: string, durability: Durability): Database.Database {
+  const db = new Database(file, { fileMustExist: true, timeout: 0 })
+  try {
+    configure(db)
+    db.pragma('journal_mode = wal')
+    db.pragma(`synchronous = ${durability === 'full' ? 'full' : 'normal'}`)
+    db.pragma('wal_autocheckpoint = 0')
+    db.pragma('cache_size = -256')
+    return db
+  } catch (error) {
+    db.close()
+    throw error
+  }
+}
+
+/** Open a file that is only read, as another program may be using it. */
+export function openReadOnly(file: string): Database.Database {
+  const db = new Database(file, { readonly: true, fileMustExist: true, timeout: 2_000 })
+  db.pragma('trusted_schema = off')
+  return db
+}
+
+/** A database in memory: empty, or with the content of `image`. */
+export function openMemory(image?: Buffer): Database.Database {
+  const db = image === undefined ? new Database(':memory:') : new Database(image)
+  configure(db)
+  return db
+}
+
+function configure(db: Database.Database): void {
+  db.pragma('foreign_keys = on')
+  db.pragma('trusted_schema = off')
+  db.pragma('recursive_triggers = off')
+  db.pragma('temp_store = memory')
+}

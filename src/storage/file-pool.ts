@@ -1,0 +1,73 @@
+import type { TenantFile } from './tenant-file.ts'
+
+/** The open tenant files, at most `limit`: the one unused longest is closed for a new one, never one in use. */
+export class FilePool {
+  readonly #open = new Map<number, PooledFile>()
+  readonly #limit: number
+  #clock = 0
+
+  constructor(limit: number) {
+    this.#limit = limit
+  }
+
+  get size(): number {
+    return this.#open.size
+  }
+
+  /** The file with this id if it is open. */
+  find(id: number): PooledFile | undefined {
+    return this.#open.get(id)
+  }
+
+  /** Take in a file that was just opened. */
+  add(id: number, file: TenantFile): PooledFile {
+    if (this.#open.size >= this.#limit) this.#closeLeastRecentlyUsed()
+    const pooled: PooledFile = { id, file, usedAt: ++this.#clock, held: 0, isClosed: false }
+    this.#open.set(id, pooled)
+    return pooled
+  }
+
+  /** Say that a file is used now. */
+  touch(pooled: PooledFile): void {
+    pooled.usedAt = ++this.#clock
+  }
+
+  /** Close one file, if it is open. */
+  close(id: number): void {
+    const pooled = this.#open.get(id)
+    if (pooled) this.#close(pooled)
+  }
+
+  closeAll(): void {
+    for (const pooled of [...this.#open.values()]) this.#close(pooled)
+  }
+
+  *[Symbol.iterator](): IterableIterator<PooledFile> {
+    yield* this.#open.values()
+  }
+
+  #closeLeastRecentlyUsed(): void {
+    let oldest: PooledFile | undefined
+    for (const pooled of this.#open.values()) {
+      const isInUse = pooled.held > 0 || pooled.file.isBusy
+      if (!isInUse && (oldest === undefined || pooled.usedAt < oldest.usedAt)) oldest = pooled
+    }
+    // Where every file is in use, one more is opened than wanted rather than anything closed under its user.
+    if (oldest) this.#close(oldest)
+  }
+
+  #close(pooled: PooledFile): void {
+    this.#open.delete(pooled.id)
+    pooled.isClosed = true
+    pooled.file.close()
+  }
+}
+
+export interface PooledFile {
+  readonly id: number
+  readonly file: TenantFile
+  usedAt: number
+  /** How many need it to stay open. */
+  held: number
+  isClosed: boolean
+}

@@ -1,0 +1,168 @@
+import type Database from 'better-sqlite3'
+import { codeOf } from './faults.ts'
+
+/**
+ * Writes to one SQLite file that arrive within one turn of the event loop share one transaction, and so one commit.
+ *
+ * A write's promise settles after the commit: what is acknowledged is committed. Each write is atomic of itself (a
+ * savepoint), so one that fails takes nothing else with it. A read that arrives while the group is open sees the
+ * writes before it, and like them it is answered after the commit: nobody is ever told of a row that may still go.
+ */
+export class GroupCommit {
+  readonly #db: Database.Database
+  readonly #schedule: (group: GroupCommit) => void
+  readonly #onFault: (error: unknown) => unknown
+  readonly #begin: Database.Statement
+  readonly #commit: Database.Statement
+  readonly #rollback: Database.Statement
+  readonly #savepoint: Database.Statement
+  readonly #release: Database.Statement
+  readonly #undo: Database.Statement
+  #members: Member[] = []
+
+  constructor(db: Database.Database, options: GroupCommitOptions = {}) {
+    this.#db = db
+    this.#schedule = options.schedule ?? scheduleFlush
+    this.#onFault = options.onFault ?? ((error) => error)
+    this.#begin = db.prepare('begin immediate')
+    this.#commit = db.prepare('commit')
+    this.#rollback = db.prepare('rollback')
+    this.#savepoint = db.prepare('savepoint member')
+    this.#release = db.prepare('release member')
+    this.#undo = db.prepare('rollback to member')
+  }
+
+  /** Whether writes wait for their commit. */
+  get isOpen(): boolean {
+    return this.#members.length > 0
+  }
+
+  /** Run `work` in this turn's transaction. It must not give up the thread. */
+  write<T>(work: () => T): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      let value: T
+      try {
+        value = this.isOpen ? this.#runInside(work) : this.#runFirst(work)
+      } catch (error) {
+        return reject(error)
+      }
+      this.#members.push({ work, value, resolve: resolve as (value: unknown) => void, reject })
+    })
+  }
+
+  /** Run `work` now. Its result is handed over now, or after the commit of the writes it may have seen. */
+  read<T>(work: () => T): T | Promise<T> {
+    if (!this.isOpen) return work()
+    return new Promise<T>((resolve, reject) => {
+      const value = work()
+      this.#members.push({ work, value, resolve: resolve as (value: unknown) => void, reject })
+    })
+  }
+
+  /** Run `work` in a transaction of its own, committed when this returns. */
+  alone<T>(work: () => T): T {
+    this.flush()
+    this.#begin.run()
+    try {
+      const value = work()
+      this.#commit.run()
+      return value
+    } catch (error) {
+      this.#abandon()
+      throw error
+    }
+  }
+
+  /** Commit what is open. Never throws: a commit that fails is told to those who wait for it. */
+  flush(): void {
+    if (!this.isOpen) return
+    const members = this.#members
+    this.#members = []
+    try {
+      this.#commit.run()
+    } catch (error) {
+      this.#abandon()
+      if (codeOf(error).startsWith('SQLITE_CONSTRAINT')) return this.#runApart(members)
+      const fault = this.#onFault(error)
+      for (const member of members) member.reject(fault)
+      return
+    }
+    for (const member of members) member.resolve(member.value)
+  }
+
+  /** A deferred constraint failed at the commit: each one again in a transaction of its own, to find whose it was. */
+  #runApart(members: readonly Member[]): void {
+    for (const { work, resolve, reject } of members) {
+      try {
+        resolve(this.alone(work))
+      } catch (error) {
+        reject(this.#onFault(error))
+      }
+    }
+  }
+
+  #runFirst<T>(work: () => T): T {
+    this.#begin.run()
+    try {
+      const value = work()
+      this.#schedule(this)
+      return value
+    } catch (error) {
+      this.#abandon()
+      throw error
+    }
+  }
+
+  #runInside<T>(work: () => T): T {
+    this.#savepoint.run()
+    try {
+      const value = work()
+      this.#release.run()
+      return value
+    } catch (error) {
+      if (this.#db.inTransaction) {
+        this.#undo.run()
+        this.#release.run()
+        throw error
+      }
+      // SQLite gave up the whole transaction (disk full, input or output failed): nothing of the group is there.
+      const members = this.#members
+      this.#members = []
+      const fault = this.#onFault(error)
+      for (const member of members) member.reject(fault)
+      throw error
+    }
+  }
+
+  #abandon(): void {
+    if (this.#db.inTransaction) this.#rollback.run()
+  }
+}
+
+export interface GroupCommitOptions {
+  /** Called when a group opens; has to call `flush` soon. By default at the end of this turn of the event loop. */
+  readonly schedule?: (group: GroupCommit) => void
+  /** Turns the error of a failed commit into what the waiting writes are rejected with. */
+  readonly onFault?: (error: unknown) => unknown
+}
+
+interface Member {
+  readonly work: () => unknown
+  readonly value: unknown
+  readonly resolve: (value: unknown) => void
+  readonly reject: (error: unknown) => void
+}
+
+let scheduled: GroupCommit[] = []
+
+/** Commit at the end of this turn: after every socket that had something to say was read. */
+function scheduleFlush(group: GroupCommit): void {
+  scheduled.push(group)
+  if (scheduled.length === 1) setImmediate(flushScheduled)
+}
+
+function flushScheduled(): void {
+  const groups = scheduled
+  scheduled = []
+  for (const group of groups) group.flush()
+}

@@ -1,0 +1,130 @@
+import type Database from 'better-sqlite3'
+import { type Durability, openFile } from './connection.ts'
+import { refuseFault } from './faults.ts'
+import { sizeOf } from './files.ts'
+import { GroupCommit } from './group-commit.ts'
+import { Statements } from './statements.ts'
+
+/** What may be done in a read: run prepared statements. */
+export interface Reader {
+  readonly statements: Statements
+}
+
+/** What may be done in a write. */
+export interface Writer extends Reader {
+  /** Rows changed by the statement that ran last. */
+  changes(): number
+}
+
+const writesBetweenLooks = 32
+
+/**
+ * One open tenant file.
+ *
+ * **Invariant:** this is the only connection of the daemon that writes to the file, but for the holder of the tenant's
+ * turn. Between two turns of the event loop it holds no transaction.
+ */
+export class TenantFile implements Writer {
+  readonly path: string
+  readonly db: Database.Database
+  readonly statements: Statements
+  /** The change set whose schema the file has, as it says itself. */
+  changeSet: string
+  /** Counts up with every write: tells whether the file was written to since. */
+  writes = 0
+  readonly #group: GroupCommit
+  readonly #checkpointBytes: number
+  readonly #changes: Database.Statement<[], number>
+
+  constructor(path: string, options: TenantFileOptions) {
+    this.path = path
+    this.db = openFile(path, options.durability)
+    try {
+      this.changeSet = readChangeSet(this.db)
+      this.statements = new Statements(this.db)
+      this.#group = new GroupCommit(this.db, { onFault: (error) => storageFault(error, options.name) })
+      this.#changes = this.db.prepare<[], number>('select changes()').pluck()
+    } catch (error) {
+      this.db.close()
+      throw error
+    }
+    this.#checkpointBytes = options.checkpointBytes
+  }
+
+  /** Whether writes wait for their commit. */
+  get isBusy(): boolean {
+    return this.#group.isOpen
+  }
+
+  changes(): number {
+    return this.#changes.get() as number
+  }
+
+  read<T>(work: (reader: Reader) => T): T | Promise<T> {
+    return this.#group.read(() => work(this))
+  }
+
+  /** Write together with what else is written to this file in this turn; settles when committed. */
+  write<T>(work: (writer: Writer) => T): Promise<T> {
+    this.#countWrite()
+    return this.#group.write(() => work(this))
+  }
+
+  /** Write in a transaction of its own, committed when this returns. */
+  writeAlone<T>(work: (writer: Writer) => T): T {
+    this.#countWrite()
+    return this.#group.alone(() => work(this))
+  }
+
+  /** Commit what is open. */
+  flush(): void {
+    this.#group.flush()
+  }
+
+  /** Bring the write-ahead log into the file. */
+  checkpoint(): void {
+    this.flush()
+    this.db.pragma('wal_checkpoint(truncate)')
+  }
+
+  close(): void {
+    this.flush()
+    this.db.close()
+  }
+
+  #countWrite(): void {
+    this.writes++
+    if (this.writes % writesBetweenLooks === 0 && sizeOf(`${this.path}-wal`) > this.#checkpointBytes) {
+      this.checkpoint()
+    }
+  }
+}
+
+export interface TenantFileOptions {
+  readonly durability: Durability
+  readonly checkpointBytes: number
+  /** The tenant's name, for errors. */
+  readonly name: string
+}
+
+/** The table in which a file says where it stands. Written in the transaction that brought it there. */
+export const markTable = `create table if not exists __cinch (key text primary key, value text) strict, without rowid`
+
+/** Record, within a transaction, the change set whose schema the file has from now on. */
+export function writeChangeSet(db: Database.Database, changeSet: string): void {
+  db.prepare(`insert or replace into __cinch values ('changeSet', ?)`).run(changeSet)
+}
+
+export function readChangeSet(db: Database.Database): string {
+  const changeSet = db.prepare(`select value from __cinch where key = 'changeSet'`).pluck().get()
+  if (typeof changeSet !== 'string') throw new Error('the file has no mark of its schema')
+  return changeSet
+}
+
+function storageFault(error: unknown, name: string): unknown {
+  try {
+    return refuseFault(error, `tenant ${name}`)
+  } catch (fault) {
+    return fault
+  }
+}
