@@ -73,6 +73,11 @@ export class Catalog {
     return this.#group.write(work)
   }
 
+  /** Read. What was written in this turn is seen, and answered once it is on disk. */
+  read<T>(work: () => T): T | Promise<T> {
+    return this.#group.read(work)
+  }
+
   /** Write in a transaction of its own, on disk when this returns. */
   writeNow<T>(work: () => T): T {
     try {

@@ -44,12 +44,14 @@ export function listTenants(
   { catalog }: EngineParts,
   branch: Branch,
   options: { prefix: string; cursor: string; limit: number },
-): TenantPage {
+): TenantPage | Promise<TenantPage> {
   const { prefix, cursor, limit } = options
-  const tenants = catalog.tenants.page(branch.row.id, { prefix, after: cursor, limit: limit + 1 })
-  if (tenants.length <= limit) return { tenants }
-  const page = tenants.slice(0, limit)
-  return { tenants: page, nextCursor: page.at(-1)?.name as string }
+  return catalog.read(() => {
+    const tenants = catalog.tenants.page(branch.row.id, { prefix, after: cursor, limit: limit + 1 })
+    if (tenants.length <= limit) return { tenants }
+    const page = tenants.slice(0, limit)
+    return { tenants: page, nextCursor: page.at(-1)?.name as string }
+  })
 }
 
 /** Delete a tenant with its rows. */

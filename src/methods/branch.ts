@@ -102,7 +102,7 @@ export const status = method({
 
 export const setMaintenance = method({
   summary: 'Refuse every write to a branch, or allow them again. Survives a restart.',
-  access: 'write',
+  access: 'edit',
   params: params({ database, name, enabled: z.boolean(), reason: z.string().max(1_000).optional() }),
   result: BranchResult,
   refusals: branchRefusals,

@@ -9,7 +9,7 @@ import { alteration, ColumnResult, ColumnSpec, EditResult, Fill } from './schema
 
 export const add = method({
   summary: 'Add a column to a table of every tenant.',
-  access: 'write',
+  access: 'edit',
   params: params({ ...editParams, table: TableName, column: ColumnSpec }),
   result: EditResult,
   refusals: editRefusals,
@@ -18,7 +18,7 @@ export const add = method({
 
 export const rename = method({
   summary: 'Rename a column; indexes, views, triggers and foreign keys follow.',
-  access: 'write',
+  access: 'edit',
   params: params({ ...editParams, table: TableName, name: ColumnName, newName: ColumnName }),
   result: EditResult,
   refusals: editRefusals,
@@ -28,7 +28,7 @@ export const rename = method({
 
 export const alter = method({
   summary: 'Change a column’s type, nullability, default or constraints; what is not named stays.',
-  access: 'write',
+  access: 'edit',
   params: params({ ...editParams, table: TableName, name: ColumnName, ...alteration, fill: Fill.optional() }),
   result: EditResult,
   refusals: editRefusals,
@@ -38,7 +38,7 @@ export const alter = method({
 
 export const drop = method({
   summary: 'Drop a column with its values in every tenant.',
-  access: 'write',
+  access: 'edit',
   params: params({ ...editParams, table: TableName, name: ColumnName }),
   result: EditResult,
   refusals: editRefusals,

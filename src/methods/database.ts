@@ -16,7 +16,7 @@ const Description = z.string().max(10_000).optional()
 
 export const create = method({
   summary: 'Create a database, with its branch main.',
-  access: 'write',
+  access: 'edit',
   params: params({ name: DatabaseName, description: Description }),
   result: Database,
   refusals: ['invalidName', 'databaseExists', 'folderClash'],
@@ -43,7 +43,7 @@ export const get = method({
 
 const drop = method({
   summary: 'Delete a database with all its branches, tenants and rows. There is no way back.',
-  access: 'write',
+  access: 'edit',
   params: params({ name: DatabaseName }),
   result: z.object({}),
   refusals: ['databaseNotFound', 'protected', 'maintenance', 'branchReadOnly'],
@@ -57,7 +57,7 @@ export { drop as delete }
 
 export const setMaintenance = method({
   summary: 'Refuse every write to a database, or allow them again. Survives a restart.',
-  access: 'write',
+  access: 'edit',
   params: params({ name: DatabaseName, enabled: z.boolean(), reason: z.string().max(1_000).optional() }),
   result: Database,
   refusals: ['databaseNotFound'],

@@ -10,7 +10,7 @@ import { EditResult, IndexResult, IndexSpec } from './schema-values.ts'
 
 export const create = method({
   summary: 'Create an index in every tenant of the branch. A unique one is proved on every tenant’s rows first.',
-  access: 'write',
+  access: 'edit',
   params: params({ ...editParams, table: TableName, ...IndexSpec.shape }),
   result: EditResult,
   refusals: editRefusals,
@@ -42,7 +42,7 @@ export const get = method({
 
 export const drop = method({
   summary: 'Drop an index.',
-  access: 'write',
+  access: 'edit',
   params: params({ ...editParams, name: IndexName }),
   result: EditResult,
   refusals: editRefusals,

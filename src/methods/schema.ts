@@ -34,7 +34,7 @@ export const get = method({
 
 export const apply = method({
   summary: 'Edit a branch’s schema: all changes become visible together, for every tenant, or none does.',
-  access: 'write',
+  access: 'edit',
   params: params({ ...editParams, changes: z.array(ChangeSpec).min(1).max(10_000) }),
   result: EditResult,
   refusals: editRefusals,

@@ -9,7 +9,7 @@ import { EditResult, TableResult, TableSpec } from './schema-values.ts'
 
 export const create = method({
   summary: 'Create a table in every tenant of the branch.',
-  access: 'write',
+  access: 'edit',
   params: params({ ...editParams, ...TableSpec.shape }),
   result: EditResult,
   refusals: editRefusals,
@@ -43,7 +43,7 @@ export const get = method({
 
 export const rename = method({
   summary: 'Rename a table; views, triggers and foreign keys follow.',
-  access: 'write',
+  access: 'edit',
   params: params({ ...editParams, name: TableName, newName: TableName }),
   result: EditResult,
   refusals: editRefusals,
@@ -52,7 +52,7 @@ export const rename = method({
 
 export const copy = method({
   summary: 'Copy a table with its keys, constraints and indexes, and each tenant’s rows unless data is false.',
-  access: 'write',
+  access: 'edit',
   params: params({ ...editParams, source: TableName, name: TableName, data: z.boolean().default(true) }),
   result: EditResult,
   refusals: editRefusals,
@@ -62,7 +62,7 @@ export const copy = method({
 
 export const drop = method({
   summary: 'Drop a table with its rows in every tenant.',
-  access: 'write',
+  access: 'edit',
   params: params({ ...editParams, name: TableName }),
   result: EditResult,
   refusals: editRefusals,

@@ -48,8 +48,8 @@ export const list = method({
   }),
   result: z.object({ tenants: z.array(Tenant), nextCursor: z.string().optional() }),
   refusals: branchRefusals,
-  handle: (call, { prefix, limit, cursor, ...scope }) => {
-    const page = listTenants(call.engine.parts, call.branch(scope), { prefix, limit, cursor })
+  handle: async (call, { prefix, limit, cursor, ...scope }) => {
+    const page = await listTenants(call.engine.parts, call.branch(scope), { prefix, limit, cursor })
     return { ...page, tenants: page.tenants.map(shown) }
   },
 })
@@ -60,12 +60,13 @@ export const get = method({
   params: params({ ...branchScope, name }),
   result: Tenant,
   refusals: tenantRefusals,
-  handle: (call, { name, ...scope }) => shown(call.tenant({ ...scope, tenant: name }).row),
+  handle: (call, { name, ...scope }) =>
+    call.engine.parts.catalog.read(() => shown(call.tenant({ ...scope, tenant: name }).row)),
 })
 
 const drop = method({
   summary: 'Delete a tenant with its rows. There is no way back.',
-  access: 'write',
+  access: 'edit',
   params: params({ ...branchScope, name: TenantName }),
   result: z.object({}),
   refusals: [...tenantRefusals, ...writeRefusals, 'protected'],
@@ -79,7 +80,7 @@ export { drop as delete }
 
 export const rename = method({
   summary: 'Rename a tenant.',
-  access: 'write',
+  access: 'edit',
   params: params({ ...branchScope, name: TenantName, newName: TenantName }),
   result: Tenant,
   refusals: [...tenantRefusals, ...writeRefusals, 'protected', 'invalidName', 'tenantExists'],
@@ -98,7 +99,7 @@ export const size = method({
 
 export const vacuum = method({
   summary: 'Rewrite a tenant’s file without its unused pages.',
-  access: 'write',
+  access: 'edit',
   params: params({ ...branchScope, name }),
   result: z.object({ before: Size, after: Size }),
   refusals: [...tenantRefusals, ...writeRefusals],

@@ -10,7 +10,7 @@ const Select = Expression.describe('one SELECT')
 
 export const create = method({
   summary: 'Create a view.',
-  access: 'write',
+  access: 'edit',
   params: params({ ...editParams, name: ViewName, sql: Select }),
   result: EditResult,
   refusals: editRefusals,
@@ -19,7 +19,7 @@ export const create = method({
 
 export const update = method({
   summary: 'Give a view another SELECT.',
-  access: 'write',
+  access: 'edit',
   params: params({ ...editParams, name: ViewName, sql: Select }),
   result: EditResult,
   refusals: editRefusals,
@@ -47,7 +47,7 @@ export const get = method({
 
 export const drop = method({
   summary: 'Drop a view.',
-  access: 'write',
+  access: 'edit',
   params: params({ ...editParams, name: ViewName }),
   result: EditResult,
   refusals: editRefusals,

@@ -7,8 +7,12 @@ import type { ErrorKind } from '../../protocol/errors.ts'
  */
 export interface Method<C = never, P extends z.ZodType = z.ZodType, R extends z.ZodType = z.ZodType> {
   readonly summary: string
-  /** `read` changes nothing; `write` changes rows, schema or catalog; `session` concerns the connection alone. */
-  readonly access: 'read' | 'write' | 'session'
+  /**
+   * `read` changes nothing; `write` changes rows and keeps its place among the calls of its session by itself; `edit`
+   * changes what later calls may rely on (schema, catalog, a whole import): calls that a session sends after it wait for
+   * it; `session` concerns the connection alone.
+   */
+  readonly access: 'read' | 'write' | 'edit' | 'session'
   readonly params: P
   readonly result: R
   /** The kinds of refusal to expect; a refusal of another kind counts as a bug. */

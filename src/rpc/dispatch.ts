@@ -46,6 +46,10 @@ export class Dispatcher<C extends RunningCall> implements Dispatch {
   }
 
   request(session: Session, request: Record<string, unknown>, reply: (json: string) => void): void {
+    session.inOrder(() => this.#run(session, request, reply))
+  }
+
+  #run(session: Session, request: Record<string, unknown>, reply: (json: string) => void): void {
     const { id, method: name, params = {} } = request
     const startedAt = performance.now()
     const isId = typeof id === 'string' || typeof id === 'number' || id === null
@@ -82,6 +86,7 @@ export class Dispatcher<C extends RunningCall> implements Dispatch {
     answer: (json: string, failed: boolean) => void,
   ): void {
     session.started(call)
+    if (method.access === 'edit') session.hold(outcome)
     const timer =
       params.timeoutMs === undefined
         ? undefined

@@ -46,6 +46,8 @@ export class Session {
   readonly #options: SessionOptions
   readonly #running = new Map<RequestId, RunningCall>()
   #unanswered = 0
+  #isHeld = false
+  #waiting: (() => void)[] = []
   #inputEnded = false
   #closing: Promise<void> | undefined
   #resolveEnded!: () => void
@@ -86,6 +88,27 @@ export class Session {
   /** Send a notification. */
   notify(method: string, params: object): void {
     this.#transport.send(JSON.stringify({ jsonrpc: '2.0', method, params }))
+  }
+
+  /**
+   * Run `work` now, or once the edit under way is through: a call sees everything that earlier calls of its session
+   * changed.
+   */
+  inOrder(work: () => void): void {
+    if (this.#isHeld) this.#waiting.push(work)
+    else work()
+  }
+
+  /** Later calls wait until `edit` has settled. */
+  hold(edit: Promise<unknown>): void {
+    this.#isHeld = true
+    const release = () => {
+      this.#isHeld = false
+      const waiting = this.#waiting
+      this.#waiting = []
+      for (const work of waiting) this.inOrder(work)
+    }
+    edit.then(release, release)
   }
 
   /** A call that did not answer at once: from now on it can be cancelled. */
