@@ -86,7 +86,6 @@ export class Dispatcher<C extends RunningCall> implements Dispatch {
     answer: (json: string, failed: boolean) => void,
   ): void {
     session.started(call)
-    if (method.access === 'edit') session.hold(outcome)
     const timer =
       params.timeoutMs === undefined
         ? undefined
@@ -109,6 +108,8 @@ export class Dispatcher<C extends RunningCall> implements Dispatch {
         answer(failureText(call.id, this.#failure(name, error)), true)
       },
     )
+    // After the lines above, so that the edit is answered before what waits for it.
+    if (method.access === 'edit') session.hold(outcome)
   }
 
   #resultText(name: string, method: Method<C>, id: RequestId, result: unknown): string {

@@ -163,11 +163,16 @@ export function defineIndex(schema: Schema, spec: IndexSpec): Index {
   const index = {
     table: spec.table,
     unique: spec.unique ?? false,
-    columns: spec.columns.map((column) => (typeof column === 'string' ? { name: column } : column)),
+    columns: spec.columns.map(defineIndexColumn),
     ...(spec.where !== undefined && { where: expressionText(spec.where, 'createIndex') }),
   }
   if (spec.name !== undefined) checkName('index', spec.name)
   return { name: spec.name ?? defaultIndexName(schema, index), ...index }
+}
+
+function defineIndexColumn(column: string | IndexColumn): IndexColumn {
+  if (typeof column === 'string') return { name: column }
+  return isKeyColumn(column) ? column : { ...column, expression: expressionText(column.expression, 'createIndex') }
 }
 
 /** `sql` is one SELECT (or VALUES, or WITH … SELECT); a trailing semicolon is left out. */

@@ -123,6 +123,8 @@ export function expressionOf(sql: string, tokens: readonly Token[], table: strin
     const isQualifier =
       (token.kind === 'word' || token.kind === 'name') && sameName(token.value, table) && isOperator(tokens[i + 1], '.')
     if (isQualifier) {
+      // `main.t.a`: the schema's name goes too.
+      if (isOperator(kept.at(-1), '.')) gapStart = kept.splice(-2)[0]?.start ?? null
       gapStart ??= token.start
       i++
     } else {

@@ -32,7 +32,7 @@ import type { Proof } from './proofs.ts'
 import { brokenReferences, childProofs, indexProofs, reshapeProofs } from './proofs.ts'
 import type { Reshape, Rows } from './rows.ts'
 import { noRows, renamedColumnRows, reshapedRows, rowidName, rowsOf, withRows } from './rows.ts'
-import { expressionText, foldName, literal, quoteName, quoteText, sameName, tokenize } from './sql.ts'
+import { expressionText, foldName, hasComment, literal, quoteName, quoteText, sameName, tokenize } from './sql.ts'
 
 export type { Proof } from './proofs.ts'
 
@@ -552,7 +552,7 @@ function requireSound(planner: Planner, table: Table): void {
     if (seen.has(foldName(column.name))) refuse('columnExists', { table: table.name, column: column.name })
     seen.add(foldName(column.name))
     if (column.default !== undefined) requireDefault(planner, column)
-    if (column.generated) expressionText(column.generated.expression, planner.change)
+    if (column.generated) requireExpression(planner.change, column.generated.expression)
   }
   const keys: readonly (Key | PrimaryKey)[] = [...(table.primaryKey ? [table.primaryKey] : []), ...table.uniques]
   const named = [
@@ -560,7 +560,7 @@ function requireSound(planner: Planner, table: Table): void {
     ...table.foreignKeys.flatMap((key) => key.columns),
   ]
   for (const name of named) requireColumn(table, name)
-  for (const check of table.checks) expressionText(check.expression, planner.change)
+  for (const check of table.checks) requireExpression(planner.change, check.expression)
   if (table.columns.every((column) => column.generated)) invalid(planner, `${table.name} has no column to write to`)
   if (table.withoutRowid && !table.primaryKey) invalid(planner, 'a WITHOUT ROWID table needs a primary key')
   if (!planner.isAlone) return
@@ -577,7 +577,12 @@ function requireDefault(planner: Planner, column: Column): void {
   const isExpression = column.default?.startsWith('(')
   const isLiteral = tokens.length === 1 || (tokens.length === 2 && /^[+-]$/.test(tokens[0]?.text ?? ''))
   if (!isExpression && !isLiteral) invalid(planner, `default of ${column.name} is neither a literal nor in parentheses`)
-  expressionText(column.default ?? '', planner.change)
+  requireExpression(planner.change, column.default ?? '')
+}
+
+function requireExpression(change: ChangeKind, sql: string): void {
+  expressionText(sql, change)
+  if (hasComment(sql)) refuse('invalidChange', { change, reason: `comments are not kept in expressions: ${sql}` })
 }
 
 function requireTable(schema: Schema, table: string): Table {
@@ -604,9 +609,9 @@ function requireIndexable(schema: Schema, index: Index): Table {
   if (index.columns.length === 0) refuse('invalidChange', { change: 'createIndex', reason: 'an index has columns' })
   for (const column of index.columns) {
     if (isKeyColumn(column)) requireColumn(table, column.name)
-    else expressionText(column.expression, 'createIndex')
+    else requireExpression('createIndex', column.expression)
   }
-  if (index.where !== undefined) expressionText(index.where, 'createIndex')
+  if (index.where !== undefined) requireExpression('createIndex', index.where)
   return table
 }
 

@@ -40,7 +40,7 @@ export function reshapedRows(from: string, { before, after, fills }: Reshape): s
   const computed = after.columns.filter((column) => isComputedAnew(before, column))
   const columns = plain.map((column) => `${source(before, after, column, fills)} as ${quoteName(column.name)}`)
   const [oldRowid, newRowid] = [rowidName(before), rowidName(after)]
-  if (oldRowid && newRowid) columns.unshift(`${oldRowid} as ${newRowid}`)
+  if (newRowid) columns.unshift(`${oldRowid ?? 'null'} as ${newRowid}`)
   const stored = `(select ${columns.join(', ')} from ${from})`
   return computed.reduce(
     (inner, column) => `(select *, (${column.generated?.expression}) as ${quoteName(column.name)} from ${inner})`,

@@ -84,6 +84,16 @@ export function expressionText(sql: string, change = 'expression'): string {
   return tokensText(sql, tokens)
 }
 
+/** Comments in an expression would swallow what is printed behind it, such as its closing parenthesis. */
+export function hasComment(sql: string): boolean {
+  let end = 0
+  for (const token of tokenize(sql)) {
+    if (sql.slice(end, token.start).trim() !== '') return true
+    end = token.end
+  }
+  return sql.slice(end).trim() !== ''
+}
+
 /** The tokens as text: as written, but with comments gone and space no wider than one blank. */
 export function tokensText(sql: string, tokens: readonly Token[]): string {
   let text = ''

@@ -231,9 +231,6 @@ describe('native steps', () => {
       { kind: 'renameTable', table: 't', newName: 'u' },
       { kind: 'renameColumn', table: 'u', column: 'a', newName: 'z' },
     )
-    expect(
-      db.prepare("select count(*) from sqlite_schema where sql like '% t%' and sql not like '%trigger%'").pluck().get(),
-    ).toBe(0)
     expect(findTable(read(db), 'c')?.foreignKeys).toMatchObject([{ table: 'u', parentColumns: ['z'] }])
     db.exec('select * from v; delete from u')
   })
@@ -331,9 +328,7 @@ describe('names cannot break out', () => {
     const change: Change = { kind: 'addColumn', table: 't', column: column('n'), check: expression }
     const schema = schemaOf('create table t (a, b)')
     const run = () => evolve(createTemplate(schema), schema, [change], counter())
-    if (expression === '1 --' || expression === '1 /*')
-      expect(findTable(run().schema, 't')?.checks).toMatchObject([{ expression: '1' }])
-    else expect(refusal(run).kind).toBe('invalidChange')
+    expect(refusal(run).kind).toBe('invalidChange')
   })
 })
 
@@ -390,7 +385,7 @@ describe('refused', () => {
     [
       'a column of an index',
       { kind: 'invalidChange', reason: 'index i uses t.h' },
-      alterTable({ uniques: [] }),
+      alterTable({ uniques: [{ columns: [{ name: 'd' }] }] }),
       drop('h'),
     ],
     [
@@ -473,8 +468,8 @@ describe('refused', () => {
     ],
     [
       'a view over nothing',
-      /view w: no such table: main.nothing/,
-      { kind: 'createView', view: { name: 'w', sql: 'select * from nothing' } },
+      /view w: no such table: main.nowhere/,
+      { kind: 'createView', view: { name: 'w', sql: 'select * from nowhere' } },
     ],
     [
       'a view that is two statements',
@@ -485,13 +480,13 @@ describe('refused', () => {
     ['a view that reads itself', /circular/, { kind: 'updateView', view: { name: 'v', sql: 'select * from v' } }],
     [
       'a trigger that writes nowhere',
-      /trigger on p: no such table: main.nothing/,
+      /trigger on p: no such table: main.nowhere/,
       {
         kind: 'createTrigger',
         trigger: {
           name: 'g',
           table: 'p',
-          sql: 'create trigger g after update of b on p begin delete from nothing; end',
+          sql: 'create trigger g after update of b on p begin delete from nowhere; end',
         },
       },
     ],
@@ -507,7 +502,7 @@ describe('refused', () => {
   })
 
   test('what was broken before does not stand in the way', () => {
-    const db = open('create table t (a, b); create view v as select nothing from t')
+    const db = open('create table t (a, b); create view v as select nowhere from t')
     migrate(db, { kind: 'addColumn', table: 't', column: column('n') })
   })
 })
