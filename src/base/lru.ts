@@ -2,11 +2,9 @@
 export class Lru<K, V> {
   readonly #entries = new Map<K, V>()
   readonly #limit: number
-  readonly #onDrop: ((value: V) => void) | undefined
 
-  constructor(limit: number, onDrop?: (value: V) => void) {
+  constructor(limit: number) {
     this.#limit = limit
-    this.#onDrop = onDrop
   }
 
   get size(): number {
@@ -26,11 +24,8 @@ export class Lru<K, V> {
     this.#entries.delete(key)
     this.#entries.set(key, value)
     if (this.#entries.size <= this.#limit) return
-    for (const [oldest, dropped] of this.#entries) {
-      this.#entries.delete(oldest)
-      this.#onDrop?.(dropped)
-      return
-    }
+    const oldest = this.#entries.keys().next()
+    if (!oldest.done) this.#entries.delete(oldest.value)
   }
 
   delete(key: K): void {
@@ -38,7 +33,6 @@ export class Lru<K, V> {
   }
 
   clear(): void {
-    for (const value of this.#entries.values()) this.#onDrop?.(value)
     this.#entries.clear()
   }
 }

@@ -4,6 +4,7 @@ import type { Readable, Writable } from 'node:stream'
 import type { Logger } from 'pino'
 import { wireError } from '../../protocol/errors.ts'
 import { productVersion, protocolVersion } from '../../protocol/version.ts'
+import { refuse } from '../base/refusal.ts'
 import { Engine } from '../engine/engine.ts'
 import { registry } from '../methods/index.ts'
 import type { DaemonControl } from '../methods/method.ts'
@@ -68,7 +69,9 @@ export class Daemon implements DaemonControl, AsyncDisposable {
   /** Listen on a Unix socket that only this user can open, and say where in `daemon.json`. */
   async listen(socketPath: string): Promise<void> {
     const { layout } = this.engine.parts
-    // We hold the catalog, so whatever lies here belonged to a daemon that is dead.
+    // We hold the catalog, so a socket that lies here belonged to a daemon that is dead.
+    const found = fs.lstatSync(socketPath, { throwIfNoEntry: false })
+    if (found && !found.isSocket()) refuse('pathRefused', { path: socketPath, reason: 'something else lies there' })
     fs.rmSync(socketPath, { force: true })
     const server = net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
       this.#accept(socket, socket)

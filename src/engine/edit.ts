@@ -65,7 +65,7 @@ export function editSchema(parts: EngineParts, branch: Branch, edit: Edit, progr
       progress.signal.throwIfAborted()
 
       // From here to the flip nothing gives up the thread: this is the gate.
-      const writtenSince = [...branch.watch].filter(() => proofs.length > 0)
+      const writtenSince = proofs.length === 0 ? [] : [...branch.watch]
       branch.watch = undefined
       proveNow(branch, proofs, writtenSince)
       branch.requireWritable()

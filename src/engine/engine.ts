@@ -178,14 +178,12 @@ export class Engine implements AsyncDisposable {
     if (name === 'main') refuse('protected', { noun: 'database', name })
     const { catalog, layout } = this.parts
     const branches = [...database.branches.values()]
-    for (const branch of branches) {
-      branch.requireWritable()
-      for (const tenant of openTenants(this.parts, branch)) {
-        await tenant.idle()
-        tenant.close()
-      }
-    }
+    for (const branch of branches) branch.requireWritable()
+    // Nobody finds it from here on; who is at work in it is waited for.
     this.#databases.delete(name)
+    const tenants = branches.flatMap((branch) => [...openTenants(this.parts, branch)])
+    for (const tenant of tenants) await tenant.idle()
+    for (const tenant of tenants) tenant.retire()
     catalog.writeNow(() => {
       catalog.nextSeq()
       for (const { row } of branches.reverse()) {
@@ -215,11 +213,10 @@ export class Engine implements AsyncDisposable {
 
   /** Finish what is under way, bring everything to disk, and let go of the project. */
   async close(): Promise<void> {
-    const { catalog, drain, heads, pool, positions } = this.parts
+    const { catalog, drain, pool, positions } = this.parts
     await drain.stop()
     pool.closeAll()
     positions.write()
-    heads.close()
     catalog.checkpoint()
     catalog.close()
   }

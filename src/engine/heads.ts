@@ -92,10 +92,6 @@ export class Head {
     file[19] = 2
     return file
   }
-
-  close(): void {
-    this.#template?.close()
-  }
 }
 
 function buildTemplate(id: string, schema: Schema): Database.Database {
@@ -114,7 +110,7 @@ function unnamed(): never {
 /** The heads in use, and the way from one change set to a later one. */
 export class Heads {
   readonly #catalog: Catalog
-  readonly #heads = new Lru<string, Head>(64, (head) => head.close())
+  readonly #heads = new Lru<string, Head>(16)
   readonly #paths = new Lru<string, readonly Migration[]>(256)
 
   constructor(catalog: Catalog) {
@@ -148,10 +144,6 @@ export class Heads {
     path.reverse()
     this.#paths.set(key, path)
     return path
-  }
-
-  close(): void {
-    this.#heads.clear()
   }
 
   /** Start from the nearest kept model and replay the changes since. */

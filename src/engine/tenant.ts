@@ -1,4 +1,5 @@
 import fs from 'node:fs'
+import { refuse } from '../base/refusal.ts'
 import type { TenantRow } from '../catalog/tenants.ts'
 import { runSteps } from '../schema/apply.ts'
 import { codeOf, guarded } from '../storage/faults.ts'
@@ -17,6 +18,7 @@ export class Tenant {
   row: TenantRow
   readonly #parts: EngineParts
   #pooled: PooledFile | undefined
+  #isRetired = false
   /** Settles when the holder of the write turn is through. */
   #turn: Promise<void> | undefined
 
@@ -95,6 +97,12 @@ export class Tenant {
     if (this.row.fileId !== null) this.#ready()
   }
 
+  /** The tenant is no more, or has another name: whoever still holds this finds nothing. */
+  retire(): void {
+    this.close()
+    this.#isRetired = true
+  }
+
   /** Close the file, if it is open. */
   close(): void {
     if (this.row.fileId !== null) this.#parts.pool.close(this.row.fileId)
@@ -125,12 +133,18 @@ export class Tenant {
   }
 
   #open(): PooledFile {
+    this.#requireLife()
     const { pool } = this.#parts
     const id = this.row.fileId as number
     const path = this.path()
     if (path === null) throw new Error(`file ${id} is not in the catalog`)
     this.#pooled = pool.find(id) ?? pool.add(id, this.#openFile(path))
     return this.#pooled
+  }
+
+  #requireLife(): void {
+    if (!this.#isRetired) return
+    refuse('tenantNotFound', { database: this.branch.database.row.name, branch: this.branch.name, tenant: this.name })
   }
 
   #openFile(path: string): TenantFile {
@@ -160,6 +174,7 @@ export class Tenant {
 
   /** The first write: make the file from the template, durable before the catalog knows of it. */
   #makeFile(): void {
+    this.#requireLife()
     const { catalog, layout } = this.#parts
     const { row: branch, head, database } = this.branch
     const relative = layout.tenantFile(database.row.name, branch.name, this.name)

@@ -61,7 +61,7 @@ export async function deleteTenant(parts: EngineParts, branch: Branch, name: str
   const tenant = branch.tenant(name)
   await tenant.idle()
   const path = tenant.path()
-  tenant.close()
+  tenant.retire()
   const { catalog } = parts
   catalog.writeNow(() => {
     catalog.nextSeq()
@@ -103,6 +103,7 @@ export async function renameTenant(
     if (tenant.row.fileId !== null) catalog.files.setPath(tenant.row.fileId, relative)
     return renamed
   })
+  tenant.retire()
   branch.forget(name)
   branch.forget(newName)
   if (oldPath !== null) removeDatabaseFile(oldPath)

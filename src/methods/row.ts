@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { ColumnName, TableName } from '../../protocol/names.ts'
-import { encodeValue, Row, type SqlValue } from '../../protocol/values.ts'
+import { decodeValue, encodeValue, Row, type SqlValue } from '../../protocol/values.ts'
 import type { RowSet } from '../query/execute.ts'
 import { countRows, deleteRows, getRow, insertRows, listRows, type RowKey, updateRows } from '../query/rows.ts'
 import type { TableShape } from '../query/table-shape.ts'
@@ -50,10 +50,8 @@ export const insert = method({
   refusals: changeRefusals,
   handle: async (call, { table, rows, returning, ...scope }) => {
     const { tenant, shape } = at(call, table, scope)
-    const values = decodeRows(rows)
-    const stored = await tenant.write((writer) =>
-      insertRows(writer, shape, values, clockOf(call), returning === 'rows'),
-    )
+    const options = { decode: decodeValue, clock: call.engine.parts, returning: returning === 'rows' }
+    const stored = await tenant.write((writer) => insertRows(writer, shape, rows, options))
     return { rows: objects(stored), count: rows.length }
   },
 })

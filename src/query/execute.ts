@@ -61,7 +61,7 @@ export interface WriteResult {
   readonly returned: RowSet | null
 }
 
-/** Run a statement that writes. What it returns is read as bigints at once: it cannot be run a second time. */
+/** Run a statement that writes. What it returns was read as bigints at once: it cannot be run a second time. */
 export function write(prepared: Prepared, params: Params, changesOf: () => number, limits = noLimits): WriteResult {
   try {
     const bound = bindable(params)
@@ -69,13 +69,8 @@ export function write(prepared: Prepared, params: Params, changesOf: () => numbe
       return { changes: prepared.statement.run(...bound).changes, returned: null }
     }
     const rows: SqlValue[][] = []
-    prepared.statement.safeIntegers(true)
-    try {
-      const truncated = collect(prepared, bound, limits, rows) === 'truncated'
-      if (truncated) refuse('limitExceeded', { limit: 'maxResultRows', max: limits.maxRows })
-    } finally {
-      prepared.statement.safeIntegers(false)
-    }
+    const truncated = collect(prepared, bound, limits, rows) === 'truncated'
+    if (truncated) refuse('limitExceeded', { limit: 'maxResultRows', max: limits.maxRows })
     for (const row of rows) narrow(row)
     return { changes: changesOf(), returned: { columns: prepared.columns, rows, truncated: false } }
   } catch (error) {
@@ -119,6 +114,12 @@ function asBoolean(value: SqlValue): SqlValue {
   return value
 }
 
+/** A row of a statement that writes, as it was read, in the form rows have here. */
+export function settleRow(prepared: Prepared | undefined, row: SqlValue[]): void {
+  for (const at of prepared?.booleans ?? []) row[at] = asBoolean(row[at] as SqlValue)
+  narrow(row)
+}
+
 /** Bigints that a number can hold become numbers. */
 function narrow(row: SqlValue[]): void {
   for (let at = 0; at < row.length; at++) {
@@ -140,6 +141,7 @@ function isBoolean(value: SqlValue): boolean {
   return typeof value === 'boolean'
 }
 
-function bindableValue(value: SqlValue): unknown {
+/** A value as better-sqlite3 binds it. */
+export function bindableValue(value: SqlValue): unknown {
   return typeof value === 'boolean' ? (value ? 1n : 0n) : value
 }

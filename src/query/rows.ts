@@ -1,9 +1,11 @@
-import type { SqlValue } from '../../protocol/values.ts'
+import { type SqlValue, ValueFault } from '../../protocol/values.ts'
 import type { IdSource } from '../base/ids.ts'
 import { refuse } from '../base/refusal.ts'
 import { quoteName } from '../schema/sql.ts'
+import type { Prepared } from '../storage/statements.ts'
 import type { Reader, Writer } from '../storage/tenant-file.ts'
-import { noLimits, type ReadLimits, type RowSet, readRows, write } from './execute.ts'
+import { refuseSqlError } from './errors.ts'
+import { bindableValue, noLimits, type ReadLimits, type RowSet, readRows, settleRow, write } from './execute.ts'
 import { requireColumn, type TableShape } from './table-shape.ts'
 import type { Condition } from './where.ts'
 
@@ -19,55 +21,75 @@ export interface Clock {
   now(): string
 }
 
+/** Turns a value as a caller has it into one of SQLite's. Throws `ValueFault` for what is none. */
+export type Decode = (value: unknown) => SqlValue
+
+export interface InsertOptions {
+  readonly decode: Decode
+  readonly clock: Clock
+  /** Give the rows back as they are stored. */
+  readonly returning: boolean
+}
+
 /**
- * Insert rows and give them back as they are stored. Rows may name different columns; what a row does not name gets
- * its default. One that fails takes all of them with it: the caller's write is one transaction.
+ * Insert rows. They may name different columns; what a row does not name gets its default. One that fails takes all of
+ * them with it: the caller's write is one transaction.
  */
 export function insertRows(
   writer: Writer,
   table: TableShape,
-  rows: readonly RowValues[],
-  clock: Clock,
-  returning = true,
+  rows: readonly { readonly [column: string]: unknown }[],
+  { decode, clock, returning }: InsertOptions,
 ): RowSet {
   const now = table.systemColumns ? clock.now() : ''
   const stored: SqlValue[][] = []
-  let columns: RowSet['columns'] = []
-  let lastShape = ''
-  let sql = ''
-  for (const row of rows) {
-    const names = Object.keys(row)
-    const shape = names.join('\0')
-    if (shape !== lastShape || sql === '') {
-      for (const name of names) requireColumn(table, name)
-      sql = insertSql(table, names, returning)
-      lastShape = shape
+  let insert: Insert | undefined
+  let at = 0
+  let column = ''
+  try {
+    for (; at < rows.length; at++) {
+      const row = rows[at] as { readonly [column: string]: unknown }
+      if (insert === undefined || !isOfShape(row, insert.names)) {
+        insert = prepareInsert(writer, table, Object.keys(row), returning)
+      }
+      const params: unknown[] = []
+      for (column of insert.names) params.push(bindableValue(decode(row[column])))
+      for (const name of insert.kept) params.push(name === 'id' ? clock.ids.next() : now)
+      if (returning) stored.push(insert.prepared.statement.get(params) as SqlValue[])
+      else insert.prepared.statement.run(params)
     }
-    const params = Object.values(row)
-    if (table.systemColumns) {
-      if (row.id === undefined) params.push(clock.ids.next())
-      if (row.created_at === undefined) params.push(now)
-      if (row.updated_at === undefined) params.push(now)
-    }
-    const { returned } = write(writer.statements.get(sql), params, oneChange)
-    if (returned === null) continue
-    columns = returned.columns
-    stored.push(...returned.rows)
+  } catch (error) {
+    if (error instanceof ValueFault) refuse('invalidValue', { where: `rows[${at}].${column}`, reason: error.message })
+    return refuseSqlError(error)
   }
-  return { columns, rows: stored, truncated: false }
+  for (const row of stored) settleRow(insert?.prepared, row)
+  return { columns: insert?.prepared.columns ?? [], rows: stored, truncated: false }
 }
 
-function oneChange(): number {
-  return 1
+/** The statement for rows that name the same columns in the same order. */
+interface Insert {
+  readonly names: readonly string[]
+  /** System columns that the rows do not name. */
+  readonly kept: readonly string[]
+  readonly prepared: Prepared
 }
 
-function insertSql(table: TableShape, names: readonly string[], returning: boolean): string {
+function prepareInsert(writer: Writer, table: TableShape, names: readonly string[], returning: boolean): Insert {
+  for (const name of names) requireColumn(table, name)
   const kept = table.systemColumns ? ['id', 'created_at', 'updated_at'].filter((name) => !names.includes(name)) : []
-  const all = [...names, ...kept]
-  const tail = returning ? ' returning *' : ''
-  if (all.length === 0) return `insert into ${quoteName(table.name)} default values${tail}`
-  const columns = all.map(quoteName).join(', ')
-  return `insert into ${quoteName(table.name)} (${columns}) values (${all.map(() => '?').join(', ')})${tail}`
+  const columns = [...names, ...kept]
+  const values =
+    columns.length === 0
+      ? 'default values'
+      : `(${columns.map(quoteName).join(', ')}) values (${columns.map(() => '?').join(', ')})`
+  const sql = `insert into ${quoteName(table.name)} ${values}${returning ? ' returning *' : ''}`
+  return { names, kept, prepared: writer.statements.get(sql) }
+}
+
+function isOfShape(row: object, names: readonly string[]): boolean {
+  let at = 0
+  for (const name in row) if (name !== names[at++]) return false
+  return at === names.length
 }
 
 /** The row with this key, or none. */
@@ -102,6 +124,10 @@ export function listRows(reader: Reader, table: TableShape, options: ListOptions
 export function countRows(reader: Reader, table: TableShape, where: Condition | undefined): number {
   const sql = `select count(*) from ${quoteName(table.name)}${where ? ` where ${where.sql}` : ''}`
   return readRows(reader.statements.get(sql), where?.params ?? [], noLimits).rows[0]?.[0] as number
+}
+
+function oneChange(): number {
+  return 1
 }
 
 /** Update rows, each found by the key it carries, and give them back as they are stored. An unknown key is refused. */

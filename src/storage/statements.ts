@@ -45,6 +45,8 @@ function prepare(db: Database.Database, sql: string): Prepared {
   const statement = db.prepare<unknown[], unknown>(sql)
   if (!statement.reader) return { statement, columns: [], booleans: [] }
   statement.raw(true)
+  // What a write returns cannot be read a second time, so its integers are read exactly at once.
+  if (!statement.readonly) statement.safeIntegers(true)
   const columns = statement.columns().map(({ name, type }) => ({ name, type }))
   const booleans = columns.flatMap(({ type }, at) => (type?.toUpperCase() === 'BOOLEAN' ? [at] : []))
   return { statement, columns, booleans }

@@ -1,0 +1,20 @@
+import fs from 'node:fs'
+import { openrpc } from '../dist/src/methods/openrpc.js'
+import { reference } from '../dist/src/methods/reference.js'
+
+const generated = {
+  'protocol/openrpc.json': `${JSON.stringify(openrpc(), null, 2)}\n`,
+  'protocol/reference.md': reference(),
+}
+const isCheck = process.argv.includes('--check')
+for (const [file, text] of Object.entries(generated)) {
+  const isFresh = fs.existsSync(file) && fs.readFileSync(file, 'utf8') === text
+  if (isFresh) continue
+  if (isCheck) {
+    console.error(`${file} is not what the registry says; run scripts/protocol`)
+    process.exitCode = 1
+  } else {
+    fs.writeFileSync(file, text)
+    console.log(`wrote ${file}`)
+  }
+}

@@ -1,0 +1,141 @@
+import * as z from 'zod'
+import { type ErrorEntry, errors } from '../../protocol/errors.ts'
+import { Config } from '../../protocol/limits.ts'
+import { protocolVersion } from '../../protocol/version.ts'
+import { openrpc } from './openrpc.ts'
+
+interface Described {
+  readonly name: string
+  readonly summary: string
+  readonly 'x-access': string
+  readonly params: readonly { readonly name: string; readonly required: boolean; readonly schema: Schema }[]
+  readonly result: { readonly schema: Schema }
+  readonly errors: readonly { readonly $ref: string }[]
+}
+
+interface Schema {
+  readonly $ref?: string
+  readonly type?: string | readonly string[]
+  readonly enum?: readonly unknown[]
+  readonly const?: unknown
+  readonly anyOf?: readonly Schema[]
+  readonly oneOf?: readonly Schema[]
+  readonly items?: Schema
+  readonly properties?: { readonly [name: string]: Schema }
+  readonly required?: readonly string[]
+  readonly description?: string
+  readonly default?: unknown
+}
+
+/** The reference page, made from the same declarations as everything else. */
+export function reference(): string {
+  const document = openrpc() as { methods: Described[]; components: { schemas: Record<string, Schema> } }
+  const nouns = new Map<string, Described[]>()
+  for (const method of document.methods) {
+    const noun = method.name.includes('.') ? (method.name.split('.')[0] as string) : 'connection'
+    nouns.set(noun, [...(nouns.get(noun) ?? []), method])
+  }
+  return [
+    '# Reference',
+    '',
+    `Protocol ${protocolVersion}. Generated from the method registry by \`scripts/protocol\`; do not edit.`,
+    '',
+    'Parameters go by name, and a name that is not listed is refused. Results may gain fields: read them loosely.',
+    'Every method also takes `timeoutMs` and `progressToken`. `database`, `branch` and `tenant` default to the',
+    'session’s scope, then to `main`.',
+    '',
+    'A call sees everything that earlier calls of its connection changed, whether or not their answers were awaited.',
+    'Otherwise calls run at the same time, and answers come in any order.',
+    '',
+    ...[...nouns].flatMap(([noun, methods]) => [`## ${noun}`, '', ...methods.flatMap(methodLines)]),
+    '## Types',
+    '',
+    ...Object.entries(document.components.schemas).flatMap(([id, schema]) => typeLines(id, schema)),
+    '## Errors',
+    '',
+    'An error is `{"code", "message", "data": {"kind", …, "hint"?}}`. Go by `kind`.',
+    '',
+    '| kind | code | message | data | hint |',
+    '|---|---|---|---|---|',
+    ...Object.entries(errors).map(([kind, entry]) => errorLine(kind, entry)),
+    '',
+    '## Settings',
+    '',
+    '`.cinchdb/config.json`. Read when the daemon starts; a name that is not listed is refused.',
+    '',
+    '| setting | default | meaning |',
+    '|---|---|---|',
+    ...settingLines('', z.toJSONSchema(Config, { io: 'output' }) as Schema),
+    '',
+  ].join('\n')
+}
+
+function methodLines({ name, summary, params, result, errors, ...rest }: Described): string[] {
+  const own = params.filter((param) => param.name !== 'timeoutMs' && param.name !== 'progressToken')
+  const kinds = errors.map(({ $ref }) => `\`${$ref.split('/').at(-1)}\``)
+  return [
+    `### ${name}`,
+    '',
+    `${summary} *(${rest['x-access']})*`,
+    '',
+    ...own.map(({ name, required, schema }) => {
+      const note = [
+        schema.description,
+        schema.default === undefined ? '' : `default \`${JSON.stringify(schema.default)}\``,
+      ]
+      const text = note.filter((part) => part).join('; ')
+      return `- \`${name}${required ? '' : '?'}\` ${shape(schema)}${text ? `: ${text}` : ''}`
+    }),
+    `- → ${shape(result.schema)}`,
+    ...(kinds.length > 0 ? [`- refusals: ${kinds.join(', ')}`] : []),
+    '',
+  ]
+}
+
+function typeLines(id: string, schema: Schema): string[] {
+  const text = schema.description ? `${schema.description}. ` : ''
+  return [
+    `### ${id}`,
+    '',
+    `${text}${schema.properties || schema.oneOf || schema.anyOf || schema.items ? shape(schema) : ''}`.trim(),
+    '',
+  ]
+}
+
+function errorLine(kind: string, { code, message, data, hint }: ErrorEntry): string {
+  const fields = Object.entries(data.shape).map(
+    ([name, field]) => `${name}${field.safeParse(undefined).success ? '?' : ''}`,
+  )
+  return `| \`${kind}\` | ${code} | ${message} | ${fields.map((name) => `\`${name}\``).join(', ')} | ${hint ?? ''} |`
+}
+
+function settingLines(prefix: string, schema: Schema): string[] {
+  return Object.entries(schema.properties ?? {}).flatMap(([name, setting]) => {
+    if (setting.properties) return settingLines(`${prefix}${name}.`, setting)
+    const choices = setting.enum ? ` (${setting.enum.join(', ')})` : ''
+    return [
+      `| \`${prefix}${name}\` | \`${JSON.stringify(setting.default)}\` | ${setting.description ?? ''}${choices} |`,
+    ]
+  })
+}
+
+/** A JSON Schema in a line, as people write types. */
+function shape(schema: Schema): string {
+  if (schema.$ref) {
+    const id = schema.$ref.split('/').at(-1) as string
+    return `[${id}](#${id.toLowerCase()})`
+  }
+  if (schema.const !== undefined) return `\`${JSON.stringify(schema.const)}\``
+  if (schema.enum) return schema.enum.map((value) => `\`${JSON.stringify(value)}\``).join(' or ')
+  const union = schema.anyOf ?? schema.oneOf
+  if (union) return union.map(shape).join(' or ')
+  if (schema.items) return `[${shape(schema.items)}]`
+  if (schema.properties) {
+    const required = new Set(schema.required ?? [])
+    const fields = Object.entries(schema.properties).map(
+      ([name, field]) => `${name}${required.has(name) ? '' : '?'}: ${shape(field)}`,
+    )
+    return `{${fields.join(', ')}}`
+  }
+  return Array.isArray(schema.type) ? schema.type.join(' or ') : ((schema.type as string | undefined) ?? 'any')
+}
