@@ -1,8 +1,9 @@
 import { isSystemColumn, type Noun, nameFault } from '../../protocol/names.ts'
 import { refuse } from '../base/refusal.ts'
 import type { AddColumn, ColumnAlteration } from './change.ts'
-import type { Action, Column, ForeignKey, Index, IndexColumn, Key, Schema, Table } from './model.ts'
-import { indexesOf, isKeyColumn, rowidAlias } from './model.ts'
+import type { Action, Column, ForeignKey, Index, IndexColumn, Key, Schema, Table, Trigger } from './model.ts'
+import { indexesOf, isKeyColumn, isReservedName, rowidAlias } from './model.ts'
+import { parseTrigger } from './parse.ts'
 import { defaultIndexName } from './plan.ts'
 import { now } from './print.ts'
 import type { Value } from './sql.ts'
@@ -168,6 +169,16 @@ export function defineIndex(schema: Schema, spec: IndexSpec): Index {
   }
   if (spec.name !== undefined) checkName('index', spec.name)
   return { name: spec.name ?? defaultIndexName(schema, index), ...index }
+}
+
+/** `sql` is one CREATE TRIGGER statement. */
+export function defineTrigger(sql: string): Trigger {
+  const trigger = parseTrigger(sql)
+  if (isReservedName(trigger.name)) {
+    const rule = 'names that start with __ or sqlite_ are reserved'
+    refuse('invalidName', { noun: 'trigger', name: trigger.name, rule })
+  }
+  return trigger
 }
 
 function defineIndexColumn(column: string | IndexColumn): IndexColumn {

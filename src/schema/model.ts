@@ -1,4 +1,4 @@
-import { foldName, normalSql, sameName } from './sql.ts'
+import { foldName, normalSql, quoteName, sameName } from './sql.ts'
 
 /**
  * The schema of a branch as a plain value, holding whatever SQLite can hold. Each list is in creation order.
@@ -213,7 +213,7 @@ export function differences(a: Schema, b: Schema, { columnOrder = true }: Compar
 export function columnForm(column: Column): string {
   const { generated } = column
   return joined([
-    column.type.toUpperCase(),
+    normalSql(column.type),
     column.nullable ? '' : `not null ${column.notNullConflict ?? ''}`,
     column.default === undefined ? '' : `default ${normalSql(column.default)}`,
     collation(column),
@@ -227,16 +227,16 @@ export function keyForm(key: PrimaryKey): string {
 }
 
 export function checkForm(check: Check): string {
-  return joined([nameForm(check), normalSql(check.expression), check.column ? `at ${foldName(check.column)}` : ''])
+  return joined([nameForm(check), normalSql(check.expression), check.column ? `at ${nameText(check.column)}` : ''])
 }
 
 export function foreignKeyForm(key: ForeignKey): string {
   return joined([
     nameForm(key),
-    `(${key.columns.map(foldName).join(', ')}) references ${foldName(key.table)}`,
-    key.parentColumns ? `(${key.parentColumns.map(foldName).join(', ')})` : '',
+    `(${key.columns.map(nameText).join(', ')}) references ${nameText(key.table)}`,
+    key.parentColumns ? `(${key.parentColumns.map(nameText).join(', ')})` : '',
     `on delete ${key.onDelete} on update ${key.onUpdate}`,
-    key.match ? `match ${foldName(key.match)}` : '',
+    key.match ? `match ${nameText(key.match)}` : '',
     key.deferrable ?? '',
   ])
 }
@@ -244,15 +244,15 @@ export function foreignKeyForm(key: ForeignKey): string {
 export function indexForm(index: Index): string {
   const columns = index.columns.map(indexColumnForm).join(', ')
   const where = index.where === undefined ? '' : `where ${normalSql(index.where)}`
-  return joined([index.unique ? 'unique' : '', `on ${foldName(index.table)} (${columns})`, where])
+  return joined([index.unique ? 'unique' : '', `on ${nameText(index.table)} (${columns})`, where])
 }
 
 export function viewForm(view: View): string {
-  return joined([view.columns ? `(${view.columns.map(foldName).join(', ')})` : '', normalSql(view.sql)])
+  return joined([view.columns ? `(${view.columns.map(nameText).join(', ')})` : '', normalSql(view.sql)])
 }
 
 export function virtualForm(table: VirtualTable): string {
-  return `${foldName(table.module)}(${normalSql(table.arguments)})`
+  return `${nameText(table.module)}(${normalSql(table.arguments)})`
 }
 
 function tableDifferences(a: Table, b: Table, columnOrder: boolean): string[] {
@@ -305,20 +305,26 @@ function changed(what: string, a: string, b: string): string[] {
 }
 
 function indexColumnForm(column: IndexColumn): string {
-  const what = isKeyColumn(column) ? foldName(column.name) : `(${normalSql(column.expression)})`
+  const what = isKeyColumn(column) ? nameText(column.name) : `(${normalSql(column.expression)})`
   return joined([what, collation(column), column.descending ? 'desc' : ''])
 }
 
 function collation({ collate }: { readonly collate?: string }): string {
-  return collate === undefined ? '' : `collate ${foldName(collate)}`
+  return collate === undefined ? '' : `collate ${nameText(collate)}`
 }
 
 function nameForm({ name }: { readonly name?: string }): string {
-  return name === undefined ? '' : `constraint ${foldName(name)}`
+  return name === undefined ? '' : `constraint ${nameText(name)}`
 }
 
 function joined(parts: readonly string[]): string {
-  return parts.filter((part) => part !== '').join(' ')
+  return parts.filter((part) => part !== '').join(', ')
+}
+
+/** Quoted where a form could be read in two ways without. */
+function nameText(name: string): string {
+  const folded = foldName(name)
+  return /^[a-z_]\w*$/.test(folded) ? folded : quoteName(folded)
 }
 
 function findNamed<T extends { readonly name: string }>(list: readonly T[], name: string): T | undefined {

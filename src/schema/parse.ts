@@ -275,7 +275,7 @@ function plainKey(key: PrimaryKey): PrimaryKey {
 }
 
 /** Says aloud what SQLite takes for granted: the key of a WITHOUT ROWID or STRICT table is never NULL. */
-function settle(table: Table): Table {
+export function settle(table: Table): Table {
   if (!table.withoutRowid && !table.strict) return table
   const alias = rowidAlias(table)
   const keys = new Set(table.primaryKey?.columns.map(({ name }) => foldName(name)))

@@ -27,11 +27,12 @@ import {
   rowidAlias,
   triggersOf,
 } from './model.ts'
+import { parseTable, parseTrigger, settle } from './parse.ts'
 import { addedColumn, createIndex, createTable, createTouchTrigger, createView, createVirtualTable } from './print.ts'
 import type { Proof } from './proofs.ts'
 import { brokenReferences, childProofs, indexProofs, reshapeProofs } from './proofs.ts'
 import type { Reshape, Rows } from './rows.ts'
-import { noRows, renamedColumnRows, reshapedRows, rowidName, rowsOf, withRows } from './rows.ts'
+import { affinity, noRows, renamedColumnRows, reshapedRows, rowidName, rowsOf, withRows } from './rows.ts'
 import { expressionText, foldName, hasComment, literal, quoteName, quoteText, sameName, tokenize } from './sql.ts'
 
 export type { Proof } from './proofs.ts'
@@ -154,7 +155,9 @@ function stepsOnly({ rows }: Planner, steps: readonly Step[]): Planned {
   return { plan: { steps, proofs: [], rebuilt: [] }, rows }
 }
 
-function planCreateTable(planner: Planner, { table, indexes = [] }: ChangeOf<'createTable'>): Planned {
+function planCreateTable(planner: Planner, change: ChangeOf<'createTable'>): Planned {
+  const { indexes = [] } = change
+  const table = settle(change.table)
   requireFreeName(planner.schema, table.name, 'table')
   requireSound(planner, table)
   const grown = { ...planner.schema, tables: [...planner.schema.tables, table] }
@@ -296,7 +299,7 @@ function planDropColumn(planner: Planner, change: ChangeOf<'dropColumn'>): Plann
   const reshape = { before: table, after, fills: new Map() }
   const isNative =
     after.uniques.length === table.uniques.length && after.foreignKeys.length === table.foreignKeys.length
-  if (!isNative) return planReshape(planner, reshape, 'destroysData')
+  if (!isNative) return planReshape(planner, reshape)
   return planNatively(planner, reshape, {
     sql: `ALTER TABLE ${quoteName(table.name)} DROP COLUMN ${quoteName(column.name)}`,
     danger: ['destroysData', 'rewritesTable'],
@@ -418,8 +421,7 @@ function planAlterTable(planner: Planner, { table: name, to }: AlterTable): Plan
   if (after.systemColumns && after.primaryKey?.columns.map((column) => column.name).join() !== 'id') {
     invalid(planner, 'the primary key of a table with system columns is id')
   }
-  const isDropping = table.columns.some((column) => !findColumn(after, column.name))
-  return planReshape(planner, { before: table, after, fills: new Map() }, isDropping ? 'destroysData' : undefined)
+  return planReshape(planner, { before: table, after, fills: new Map() })
 }
 
 function planCreateIndex(planner: Planner, index: Index): Planned {
@@ -456,14 +458,19 @@ function planCreateTrigger(planner: Planner, { trigger }: ChangeOf<'createTrigge
   if (findTrigger(schema, trigger.name)) refuse('triggerExists', { trigger: trigger.name })
   if (!findTable(schema, trigger.table) && !findView(schema, trigger.table))
     refuse('tableNotFound', { table: trigger.table })
-  return stepsOnly(planner, [{ sql: trigger.sql, inverse: `DROP TRIGGER ${quoteName(trigger.name)}` }])
+  const parsed = parseTrigger(trigger.sql)
+  const isIt = sameName(parsed.name, trigger.name) && sameName(parsed.table, trigger.table)
+  if (!isIt) invalid(planner, `the SQL of ${trigger.name} on ${trigger.table} makes ${parsed.name} on ${parsed.table}`)
+  return stepsOnly(planner, [{ sql: parsed.sql, inverse: `DROP TRIGGER ${quoteName(trigger.name)}` }])
 }
 
 /** A step of SQLite's own ALTER TABLE, with the proofs that a rebuild to the same shape would need. */
-function planNatively(planner: Planner, reshape: Reshape, step: Step): Planned {
-  requireSound(planner, reshape.after)
+function planNatively(planner: Planner, given: Reshape, step: Step): Planned {
+  const after = settle(given.after)
+  const reshape = { ...given, after }
+  requireSound(planner, after)
+  if (isSameTable(reshape.before, after)) return stepsOnly(planner, [])
   const { schema, rows } = planner
-  const { after } = reshape
   const proofs = reshapeProofs(schema, rows, reshape)
   const danger: Danger[] = [...(step.danger ?? []), ...(proofs.length > 0 ? (['needsProof'] as const) : [])]
   const checked = after.foreignKeys.length > reshape.before.foreignKeys.length
@@ -483,18 +490,24 @@ function planNatively(planner: Planner, reshape: Reshape, step: Step): Planned {
  * With legacy_alter_table on, the last rename touches nothing but the table: views, triggers and the foreign keys of
  * other tables name it as before.
  */
-function planReshape(planner: Planner, reshape: Reshape, extra?: Danger): Planned {
+function planReshape(planner: Planner, given: Reshape): Planned {
   const { schema, rows } = planner
-  const { before, after, fills } = reshape
+  const { before, fills } = given
+  const after = settle(given.after)
+  const reshape = { before, after, fills }
   requireSound(planner, after)
   if (fills.size === 0 && isSameTable(before, after)) return stepsOnly(planner, [])
   const proofs = reshapeProofs(schema, rows, reshape)
   const temporary = temporaryName(before)
-  const copyDanger: Danger[] = ['rewritesTable', ...(proofs.length > 0 ? (['needsProof'] as const) : [])]
+  const danger: Danger[] = [
+    ...(losesValues(reshape) ? (['destroysData'] as const) : []),
+    'rewritesTable',
+    ...(proofs.length > 0 ? (['needsProof'] as const) : []),
+  ]
   const isCounted = before.primaryKey?.autoincrement && after.primaryKey?.autoincrement
   const steps: Step[] = [
     { sql: createTable(after, temporary) },
-    { sql: copyRows(before, after, temporary, fills), danger: extra ? [extra, ...copyDanger] : copyDanger },
+    { sql: copyRows(before, after, temporary, fills), danger },
     ...(isCounted ? keepSequence(before.name, temporary) : []),
     { sql: `DROP TABLE ${quoteName(before.name)}` },
     { sql: 'PRAGMA legacy_alter_table = ON' },
@@ -508,6 +521,17 @@ function planReshape(planner: Planner, reshape: Reshape, extra?: Danger): Planne
     plan: { steps, proofs, rebuilt: [after.name] },
     rows: withRows(rows, after.name, reshapedRows(rowsOf(rows, before.name), reshape)),
   }
+}
+
+/** Columns that go or are computed from now on, and text that becomes a number: '007' is 7 then. */
+function losesValues({ before, after }: Reshape): boolean {
+  const isNumber = (table: Table, column: Column) => ['integer', 'real', 'numeric'].includes(affinity(table, column))
+  return before.columns.some((old) => {
+    const column = findColumn(after, old.name)
+    if (!column) return true
+    if (old.generated) return false
+    return column.generated !== undefined || (isNumber(after, column) && !isNumber(before, old))
+  })
 }
 
 /** By id, which nobody chooses: no table of an adopted file has this name. */
@@ -542,7 +566,11 @@ function keepSequence(table: string, temporary: string): Step[] {
 }
 
 function isSameTable(a: Table, b: Table): boolean {
-  return differences({ ...emptySchema, tables: [a] }, { ...emptySchema, tables: [b] }).length === 0
+  return tableDifferences(a, b).length === 0
+}
+
+function tableDifferences(a: Table, b: Table): string[] {
+  return differences({ ...emptySchema, tables: [a] }, { ...emptySchema, tables: [b] })
 }
 
 /** What SQLite would refuse with an error that names no cause, or would take and regret. */
@@ -563,6 +591,11 @@ function requireSound(planner: Planner, table: Table): void {
   for (const check of table.checks) requireExpression(planner.change, check.expression)
   if (table.columns.every((column) => column.generated)) invalid(planner, `${table.name} has no column to write to`)
   if (table.withoutRowid && !table.primaryKey) invalid(planner, 'a WITHOUT ROWID table needs a primary key')
+  const [lost] = tableDifferences(table, {
+    ...parseTable(createTable(table), () => ''),
+    systemColumns: table.systemColumns,
+  })
+  if (lost !== undefined) invalid(planner, `SQL cannot say this: ${lost}`)
   if (!planner.isAlone) return
   const { tables, ...others } = planner.schema
   const rest = tables.filter((other) => !sameName(other.name, table.name))

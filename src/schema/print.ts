@@ -73,13 +73,13 @@ export function touchTriggerName(table: Table): string {
 }
 
 /**
- * Moves `updated_at` where an UPDATE left it as it was. Its own UPDATE does not fire it again: connections have
- * recursive_triggers off, which is also SQLite's default.
+ * Moves `updated_at` where an UPDATE left it as it was. Where it says this very millisecond already there is nothing to
+ * do: so its own UPDATE, which fires it again where recursive_triggers is on, ends there.
  */
 export function createTouchTrigger(table: Table): string {
   const name = quoteName(table.name)
   return `CREATE TRIGGER ${quoteName(touchTriggerName(table))} AFTER UPDATE ON ${name}
-WHEN new."updated_at" IS old."updated_at"
+WHEN new."updated_at" IS old."updated_at" AND new."updated_at" IS NOT ${now}
 BEGIN
   UPDATE ${name} SET "updated_at" = ${now} WHERE "id" = new."id";
 END`

@@ -2,7 +2,7 @@ import type { Database as Connection } from 'better-sqlite3'
 import Database from 'better-sqlite3'
 import { refuse } from '../base/refusal.ts'
 import type { Index, Schema, Table, Trigger, View, VirtualTable } from './model.ts'
-import { differences, isReservedName } from './model.ts'
+import { differences, findTable, isReservedName } from './model.ts'
 import { parseIndex, parseTable, parseTrigger, parseView, parseVirtualTable } from './parse.ts'
 import { createStatements, touchPrefix } from './print.ts'
 import { foldName, normalSql, quoteName, sameName } from './sql.ts'
@@ -14,6 +14,11 @@ import { foldName, normalSql, quoteName, sameName } from './sql.ts'
  * @param newId gives the ids of tables, columns and virtual tables; a file does not hold them
  */
 export function snapshot(db: Connection, newId: () => string): Schema {
+  return snapshotWith(db, rememberingParsers(newId))
+}
+
+/** As `snapshot`, for schemas that are read again and again: what was parsed before is not parsed again. */
+export function snapshotWith(db: Connection, parsers: Parsers): Schema {
   const tables: Table[] = []
   const indexes: Index[] = []
   const views: View[] = []
@@ -26,13 +31,34 @@ export function snapshot(db: Connection, newId: () => string): Schema {
 
   for (const object of objects) {
     if (isHidden(object.name) || isHidden(object.tbl_name)) continue
-    if (object.type === 'index') indexes.push(parseIndex(object.sql))
-    else if (object.type === 'view') views.push(parseView(object.sql))
-    else if (object.type === 'trigger') triggers.push(parseTrigger(object.sql))
-    else if (/^create\s+virtual/i.test(object.sql)) virtualTables.push(parseVirtualTable(object.sql, newId))
-    else tables.push({ ...parseTable(object.sql, newId), systemColumns: touched.has(foldName(object.name)) })
+    if (object.type === 'index') indexes.push(parsers.index(object.sql))
+    else if (object.type === 'view') views.push(parsers.view(object.sql))
+    else if (object.type === 'trigger') triggers.push(parsers.trigger(object.sql))
+    else if (/^create\s+virtual/i.test(object.sql)) virtualTables.push(parsers.virtualTable(object.sql))
+    else tables.push({ ...parsers.table(object.sql), systemColumns: touched.has(foldName(object.name)) })
   }
   return { tables, indexes, views, triggers, virtualTables }
+}
+
+export type Parsers = ReturnType<typeof rememberingParsers>
+
+export function rememberingParsers(newId: () => string) {
+  return {
+    table: remembering((sql) => parseTable(sql, newId)),
+    index: remembering(parseIndex),
+    view: remembering(parseView),
+    trigger: remembering(parseTrigger),
+    virtualTable: remembering((sql) => parseVirtualTable(sql, newId)),
+  }
+}
+
+function remembering<T>(parse: (sql: string) => T): (sql: string) => T {
+  const known = new Map<string, T>()
+  return (sql) => {
+    const parsed = known.get(sql) ?? parse(sql)
+    known.set(sql, parsed)
+    return parsed
+  }
 }
 
 /** An empty in-memory database of this schema. The caller closes it. */
@@ -62,7 +88,12 @@ export function verifySnapshot(db: Connection, schema: Schema): string[] {
       const [mine, theirs] = [account(copy, table.name), account(db, table.name)]
       return mine === theirs ? [] : [`table ${table.name}: ${theirs} became ${mine}`]
     })
-    return [...accounts, ...differences(snapshot(db, anyId), snapshot(copy, anyId))]
+    // A rebuild of their table would lose them: only objects of the schema are made again.
+    const hidden = schemaObjects(db)
+      .filter((object) => object.type === 'trigger' && isReservedName(object.name) && !isTouchTrigger(object))
+      .filter((object) => findTable(schema, object.tbl_name))
+      .map(({ name, tbl_name }) => `trigger ${name} on ${tbl_name}: its name is reserved`)
+    return [...accounts, ...hidden, ...differences(snapshot(db, anyId), snapshot(copy, anyId))]
   } finally {
     copy.close()
   }

@@ -49,7 +49,7 @@ export function literal(value: Value): string {
 
 /** Names of SQLite compare so: ASCII letters without case, all others exactly. */
 export function foldName(name: string): string {
-  return name.replace(/[A-Z]+/g, (letters) => letters.toLowerCase())
+  return /[A-Z]/.test(name) ? name.replace(/[A-Z]+/g, (letters) => letters.toLowerCase()) : name
 }
 
 export function sameName(a: string, b: string): boolean {

@@ -222,6 +222,25 @@ describe('native steps', () => {
     migrate(open(sql), change)
   })
 
+  test.each([
+    '1',
+    '-1.5e3',
+    '+ 2',
+    "'it''s'",
+    "x'00ff'",
+    'null',
+    'true',
+    'word',
+    '"quoted"',
+    '0xff',
+    '9e999',
+  ])('a column with default %s is added to a table with rows as an insert fills it', (value) => {
+    const db = open('create table t (a); insert into t values (1)')
+    migrate(db, { kind: 'addColumn', table: 't', column: column('n', { type: '', default: value }) })
+    db.exec('insert into t (a) values (2)')
+    expect(db.prepare('select count(distinct quote(n)) from t').pluck().get()).toBe(1)
+  })
+
   test('a rename is carried into views, triggers, checks, indexes and foreign keys', () => {
     const db = open(`create table t (a primary key check (a > 0), b); create index i on t (a + 1) where a > 2;
       create table c (x references t (a)); create view v as select t.a from t;
@@ -243,6 +262,32 @@ describe('native steps', () => {
       { kind: 'renameColumn', table: 't', column: 'A', newName: 'a' },
     )
     expect(read(db).tables[0]).toMatchObject({ name: 't', columns: [{ name: 'a' }, { name: 'b' }] })
+  })
+})
+
+describe('danger', () => {
+  test.each<[string, Change, string[]]>([
+    ['a table that goes', { kind: 'dropTable', table: 't' }, ['destroysData']],
+    ['a column that goes', { kind: 'dropColumn', table: 't', column: 'b' }, ['destroysData', 'rewritesTable']],
+    [
+      'a column that goes with its key',
+      { kind: 'dropColumn', table: 't', column: 'c' },
+      ['destroysData', 'rewritesTable'],
+    ],
+    ['text that becomes a number', alterColumn('b', { type: 'INTEGER' }), ['destroysData', 'rewritesTable']],
+    ['a number that becomes text', alterColumn('d', { type: 'TEXT' }), ['rewritesTable']],
+    [
+      'a column that is computed',
+      alterColumn('b', { generated: { expression: 'a', stored: false } }),
+      ['destroysData', 'rewritesTable'],
+    ],
+    ['another default', alterColumn('b', { default: '1' }), ['rewritesTable']],
+    ['NOT NULL', alterColumn('b', { nullable: false }), ['needsProof']],
+    ['UNIQUE', alterColumn('b', { unique: true }), ['rewritesTable', 'needsProof']],
+    ['a nullable column', { kind: 'addColumn', table: 't', column: column('n') }, []],
+  ])('%s is marked', (_, change, danger) => {
+    const { steps } = planChange(schemaOf('create table t (a, b text, c unique, d int)'), change)
+    expect(steps.flatMap((step) => step.danger ?? [])).toEqual(danger)
   })
 })
 
@@ -440,6 +485,29 @@ describe('refused', () => {
       { kind: 'createTrigger', trigger: { name: 'tg', table: 't', sql: '' } },
     ],
     [
+      'a type that is more than a type',
+      { kind: 'invalidChange' },
+      { kind: 'addColumn', table: 't', column: column('n', { type: 'text default 5' }) },
+    ],
+    [
+      'a foreign key that is more than one',
+      { kind: 'invalidChange' },
+      alterColumn('g', { references: { ...reference, deferrable: 'CHECK (0)' } }),
+    ],
+    [
+      'a trigger that is something else',
+      { kind: 'notSupported' },
+      { kind: 'createTrigger', trigger: { name: 'x', table: 't', sql: 'drop table t' } },
+    ],
+    [
+      'a trigger that is another',
+      { kind: 'invalidChange' },
+      {
+        kind: 'createTrigger',
+        trigger: { name: 'x', table: 't', sql: 'create trigger y after insert on t begin select 1; end' },
+      },
+    ],
+    [
       'a default that is neither',
       { kind: 'invalidChange' },
       { kind: 'addColumn', table: 't', column: column('n', { default: '1 check (0)' }) },
@@ -487,6 +555,18 @@ describe('refused', () => {
           name: 'g',
           table: 'p',
           sql: 'create trigger g after update of b on p begin delete from nowhere; end',
+        },
+      },
+    ],
+    [
+      'a trigger on a view that writes nowhere',
+      /trigger on v: no such table: main.nowhere/,
+      {
+        kind: 'createTrigger',
+        trigger: {
+          name: 'g',
+          table: 'v',
+          sql: 'create trigger g instead of delete on v begin delete from nowhere; end',
         },
       },
     ],

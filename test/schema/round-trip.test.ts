@@ -124,6 +124,29 @@ test('verifySnapshot tells what a schema leaves out', () => {
   expect(verifySnapshot(db, schema)).not.toEqual([])
 })
 
+test.each([
+  'create trigger __g after insert on t begin select 1; end',
+  'create index __i on t (a)',
+])('verifySnapshot tells of what a reserved name hides: %s', (sql) => {
+  const db = open(`create table t (a); ${sql}`)
+  expect(verifySnapshot(db, read(db))).toHaveLength(1)
+})
+
+test('verifySnapshot tells of a collation that only the file’s own program has', () => {
+  const schema = schemaOf('create table t (a)')
+  const [t] = schema.tables
+  const odd = {
+    ...schema,
+    tables: t ? [{ ...t, columns: t.columns.map((column) => ({ ...column, collate: 'mine' })) }] : [],
+  }
+  expect(
+    verifySnapshot(open('create table t (a)'), {
+      ...odd,
+      indexes: [{ name: 'i', table: 't', unique: false, columns: [{ name: 'a' }] }],
+    }),
+  ).toEqual(['cannot be made again: no such collation sequence: mine'])
+})
+
 const chinook = new URL('../../../shared/data/chinook/chinook.sqlite', import.meta.url).pathname
 
 test.skipIf(!existsSync(chinook))('the chinook database survives the round trip', () => {
