@@ -19,6 +19,8 @@ export interface Edit {
   readonly client?: string
   /** Plan, try and count; change nothing. */
   readonly dryRun?: boolean
+  /** Runs within the catalog transaction of the flip: what it throws undoes the flip. */
+  readonly alongside?: (head: Head) => void
 }
 
 export interface EditOutcome {
@@ -47,41 +49,49 @@ const sliceMs = 4
  * the branch has the new schema, since a file is brought forward before its next use.
  */
 export function editSchema(parts: EngineParts, branch: Branch, edit: Edit, progress: Progress): Promise<EditOutcome> {
-  return branch.editing.run(async () => {
-    if (!edit.dryRun) branch.requireWritable()
-    const from = branch.head
-    const trial = openMemory(from.image)
-    let isKept = false
-    try {
-      const evolved = evolve(trial, from.schema, edit.changes, () => parts.ids.next())
-      const { steps: plan, proofs } = evolved
-      const tenants = proofs.length === 0 ? [] : parts.catalog.tenants.withFiles(branch.row.id).map(({ name }) => name)
-      if (edit.dryRun || edit.changes.length === 0) {
-        return { changeSet: null, plan, tenantsToProve: tenants.length }
-      }
+  return branch.editing.run(() => editSchemaInTurn(parts, branch, edit, progress))
+}
 
-      branch.watch = new Set()
-      await prove(branch, proofs, tenants, progress)
-      progress.signal.throwIfAborted()
-
-      // From here to the flip nothing gives up the thread: this is the gate.
-      const writtenSince = proofs.length === 0 ? [] : [...branch.watch]
-      branch.watch = undefined
-      proveNow(branch, proofs, writtenSince)
-      branch.requireWritable()
-      for (const tenant of parts.openTenants(branch)) tenant.flush()
-
-      const id = parts.ids.next()
-      writeChangeSet(trial, id)
-      const head = new Head(id, evolved.schema, trial)
-      flip(parts, branch, head, edit, evolved)
-      isKept = true
-      return { changeSet: id, plan, tenantsToProve: tenants.length }
-    } finally {
-      branch.watch = undefined
-      if (!isKept) trial.close()
+/** The same for who is in `branch.editing` already. */
+export async function editSchemaInTurn(
+  parts: EngineParts,
+  branch: Branch,
+  edit: Edit,
+  progress: Progress,
+): Promise<EditOutcome> {
+  if (!edit.dryRun) branch.requireWritable()
+  const from = branch.head
+  const trial = openMemory(from.image)
+  let isKept = false
+  try {
+    const evolved = evolve(trial, from.schema, edit.changes, () => parts.ids.next())
+    const { steps: plan, proofs } = evolved
+    const tenants = proofs.length === 0 ? [] : parts.catalog.tenants.withFiles(branch.row.id).map(({ name }) => name)
+    if (edit.dryRun || edit.changes.length === 0) {
+      return { changeSet: null, plan, tenantsToProve: tenants.length }
     }
-  })
+
+    branch.watch = new Set()
+    await prove(branch, proofs, tenants, progress)
+    progress.signal.throwIfAborted()
+
+    // From here to the flip nothing gives up the thread: this is the gate.
+    const writtenSince = proofs.length === 0 ? [] : [...branch.watch]
+    branch.watch = undefined
+    proveNow(branch, proofs, writtenSince)
+    branch.requireWritable()
+    for (const tenant of parts.openTenants(branch)) tenant.flush()
+
+    const id = parts.ids.next()
+    writeChangeSet(trial, id)
+    const head = new Head(id, evolved.schema, trial)
+    flip(parts, branch, head, edit, evolved)
+    isKept = true
+    return { changeSet: id, plan, tenantsToProve: tenants.length }
+  } finally {
+    branch.watch = undefined
+    if (!isKept) trial.close()
+  }
 }
 
 function flip(parts: EngineParts, branch: Branch, head: Head, edit: Edit, { steps, rebuilt }: Evolved): void {
@@ -103,6 +113,7 @@ function flip(parts: EngineParts, branch: Branch, head: Head, edit: Edit, { step
       model: depth % modelInterval === 0 ? JSON.stringify(head.schema) : null,
     })
     catalog.branches.setHead(branch.row.id, head.id)
+    edit.alongside?.(head)
   })
   branch.row = { ...branch.row, head: head.id }
   branch.head = head

@@ -102,11 +102,6 @@ function buildTemplate(id: string, schema: Schema): Database.Database {
   return template
 }
 
-/** A recorded change names everything new by its id. */
-function unnamed(): never {
-  throw new Error('a recorded change left something without an id')
-}
-
 /** The heads in use, and the way from one change set to a later one. */
 export class Heads {
   readonly #catalog: Catalog
@@ -163,8 +158,11 @@ export class Heads {
     }
     if (pending.length === 0) return new Head(id, model)
     const template = buildTemplate(id, model)
+    // Placeholders: recorded changes carry the ids of everything they make.
+    let placeholders = 0
+    const newId = () => `placeholder-${++placeholders}`
     const schema = pending.reduceRight((before, changes) => {
-      return evolve(template, before, JSON.parse(changes) as Change[], unnamed).schema
+      return evolve(template, before, JSON.parse(changes) as Change[], newId).schema
     }, model)
     writeChangeSet(template, id)
     return new Head(id, schema, template)

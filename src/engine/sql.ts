@@ -12,7 +12,7 @@ export function runQuery(tenant: Tenant, sql: string, params: Params, limits: Re
   if (verdict.kind !== 'read')
     refuse('sqlRefused', { rule: 'write', reason: 'query.run only reads; use query.execute' })
   chooseLane(verdict)
-  return tenant.read((reader) => readRows(reader.statements.get(sql), params, limits))
+  return tenant.read((reader) => readRows(reader.statements.get(sql), params, limits, !verdict.loops))
 }
 
 /** Run a statement that writes rows. */

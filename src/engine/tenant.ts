@@ -1,10 +1,11 @@
 import fs from 'node:fs'
+import { assert } from '../base/assert.ts'
 import { refuse } from '../base/refusal.ts'
 import type { TenantRow } from '../catalog/tenants.ts'
 import { runSteps } from '../schema/apply.ts'
 import { codeOf, guarded } from '../storage/faults.ts'
 import type { PooledFile } from '../storage/file-pool.ts'
-import { createDurably, removeDatabaseFile } from '../storage/files.ts'
+import { createDurably, moveDurably, removeDatabaseFile } from '../storage/files.ts'
 import { type Reader, TenantFile, type Writer, writeChangeSet } from '../storage/tenant-file.ts'
 import type { Branch } from './branch.ts'
 import type { EngineParts } from './engine.ts'
@@ -58,20 +59,30 @@ export class Tenant {
    * Hold the tenant's write turn: other writes wait until `work` is through, reads go on. The file is there, at the
    * branch's head, and everything written before is committed.
    */
-  async exclusively<T>(work: (file: TenantFile) => Promise<T>): Promise<T> {
+  exclusively<T>(work: (file: TenantFile) => Promise<T>): Promise<T> {
+    return this.hold(async () => {
+      const file = this.#writable()
+      file.flush()
+      const pooled = this.#pooled as PooledFile
+      pooled.held++
+      try {
+        return await work(file)
+      } finally {
+        pooled.held--
+      }
+    })
+  }
+
+  /** Hold the tenant's write turn, whether it has a file or not. */
+  async hold<T>(work: () => Promise<T>): Promise<T> {
     while (this.#turn) await this.#turn
-    const file = this.#writable()
-    file.flush()
-    const pooled = this.#pooled as PooledFile
-    pooled.held++
     let end!: () => void
     this.#turn = new Promise((resolve) => {
       end = resolve
     })
     try {
-      return await work(file)
+      return await work()
     } finally {
-      pooled.held--
       this.#turn = undefined
       end()
     }
@@ -176,8 +187,8 @@ export class Tenant {
   #makeFile(): void {
     this.#requireLife()
     const { catalog, layout } = this.#parts
-    const { row: branch, head, database } = this.branch
-    const relative = layout.tenantFile(database.row.name, branch.name, this.name)
+    const { head } = this.branch
+    const relative = this.#newPath()
     const absolute = layout.absolute(relative)
     guarded(`tenant ${this.name}`, () => {
       try {
@@ -192,17 +203,58 @@ export class Tenant {
         createDurably(absolute, head.newFile())
       }
     })
+    this.row = catalog.writeNow(() => this.#recordFile(relative, head.id))
+  }
+
+  /** Let go of a file without rows: the tenant is as before its first write. For the holder of its write turn. */
+  dropFile(): void {
+    if (this.row.fileId === null) return
+    const { path } = this.#writable()
+    const { fileId } = this.row
+    const { catalog } = this.#parts
+    this.close()
     this.row = catalog.writeNow(() => {
-      const seq = catalog.nextSeq()
-      const file = catalog.files.insert({ branchId: branch.id, path: relative, privateSince: seq, changeSet: head.id })
-      const isVisibleToForks = this.row.branchId !== branch.id || this.row.created <= branch.lastFork
-      if (isVisibleToForks) {
-        const row = { ...this.row, branchId: branch.id, created: seq, fileId: file.id }
-        catalog.tenants.insert(row)
-        return row
-      }
-      catalog.tenants.setFile(this.row, file.id)
-      return { ...this.row, fileId: file.id }
+      catalog.nextSeq()
+      catalog.tenants.setFile(this.row, null)
+      catalog.files.delete(fileId)
+      return { ...this.row, fileId: null }
     })
+    removeDatabaseFile(path)
+  }
+
+  /**
+   * Make `finished`, a synced file at `changeSet`, the tenant's file. The tenant has none, its write turn is held, and
+   * this runs within a catalog write: only with that one's commit does the file belong to anybody.
+   */
+  placeFile(finished: string, changeSet: string): void {
+    this.#requireLife()
+    assert(this.row.fileId === null, 'a file was to be placed over another')
+    const relative = this.#newPath()
+    const absolute = this.#parts.layout.absolute(relative)
+    guarded(`tenant ${this.name}`, () => {
+      removeDatabaseFile(absolute)
+      moveDurably(finished, absolute)
+    })
+    this.row = this.#recordFile(relative, changeSet)
+  }
+
+  #newPath(): string {
+    return this.#parts.layout.tenantFile(this.branch.database.row.name, this.branch.name, this.name)
+  }
+
+  /** Within a catalog write: the tenant has this file from now on. */
+  #recordFile(path: string, changeSet: string): TenantRow {
+    const { catalog } = this.#parts
+    const { row: branch } = this.branch
+    const seq = catalog.nextSeq()
+    const file = catalog.files.insert({ branchId: branch.id, path, privateSince: seq, changeSet })
+    const isVisibleToForks = this.row.branchId !== branch.id || this.row.created <= branch.lastFork
+    if (isVisibleToForks) {
+      const row = { ...this.row, branchId: branch.id, created: seq, fileId: file.id }
+      catalog.tenants.insert(row)
+      return row
+    }
+    catalog.tenants.setFile(this.row, file.id)
+    return { ...this.row, fileId: file.id }
   }
 }

@@ -33,10 +33,13 @@ const rowsBetweenClockLooks = 256
  *
  * SQLite's integers have 64 bits, JavaScript's numbers 53. Reading every integer as a bigint would be exact and slow,
  * so rows are read as numbers first; only if one of them is beyond 2^53 are they read again as bigints.
+ *
+ * @param isShort it returns a few rows at most, so they can be read at once
  */
-export function readRows(prepared: Prepared, params: Params, limits: ReadLimits): RowSet {
+export function readRows(prepared: Prepared, params: Params, limits: ReadLimits, isShort = false): RowSet {
   try {
     const bound = bindable(params)
+    const collect = isShort ? collectAll : collectEach
     const rows: SqlValue[][] = []
     const outcome = collect(prepared, bound, limits, rows)
     if (outcome !== 'inexact') return { columns: prepared.columns, rows, truncated: outcome === 'truncated' }
@@ -69,7 +72,7 @@ export function write(prepared: Prepared, params: Params, changesOf: () => numbe
       return { changes: prepared.statement.run(...bound).changes, returned: null }
     }
     const rows: SqlValue[][] = []
-    const truncated = collect(prepared, bound, limits, rows) === 'truncated'
+    const truncated = collectEach(prepared, bound, limits, rows) === 'truncated'
     if (truncated) refuse('limitExceeded', { limit: 'maxResultRows', max: limits.maxRows })
     for (const row of rows) narrow(row)
     return { changes: changesOf(), returned: { columns: prepared.columns, rows, truncated: false } }
@@ -78,33 +81,54 @@ export function write(prepared: Prepared, params: Params, changesOf: () => numbe
   }
 }
 
-/** Fill `rows`, up to the limits. `inexact`: an integer may have lost digits, and the rows are worth nothing. */
-function collect(
-  { statement, booleans }: Prepared,
-  bound: unknown[],
-  limits: ReadLimits,
-  rows: SqlValue[][],
-): 'complete' | 'truncated' | 'inexact' {
+/** `inexact`: an integer may have lost digits, and the rows are worth nothing. */
+type Outcome = 'complete' | 'truncated' | 'inexact'
+
+/** Fill `rows` with all there are, in one step. */
+function collectAll(prepared: Prepared, bound: unknown[], limits: ReadLimits, rows: SqlValue[][]): Outcome {
   let bytes = 0
-  for (const row of statement.iterate(...bound) as IterableIterator<SqlValue[]>) {
+  for (const row of prepared.statement.all(...bound) as SqlValue[][]) {
+    if (rows.length >= limits.maxRows) return 'truncated'
+    const rowBytes = measure(row)
+    if (rowBytes < 0) return 'inexact'
+    bytes += rowBytes
+    for (const at of prepared.booleans) row[at] = asBoolean(row[at] as SqlValue)
+    rows.push(row)
+  }
+  if (bytes > limits.maxBytes) refuse('limitExceeded', { limit: 'maxResultBytes', max: limits.maxBytes })
+  return 'complete'
+}
+
+/** Fill `rows` one by one, up to the limits. */
+function collectEach(prepared: Prepared, bound: unknown[], limits: ReadLimits, rows: SqlValue[][]): Outcome {
+  let bytes = 0
+  for (const row of prepared.statement.iterate(...bound) as IterableIterator<SqlValue[]>) {
     if (rows.length >= limits.maxRows) return 'truncated'
     if (rows.length % rowsBetweenClockLooks === rowsBetweenClockLooks - 1 && performance.now() > limits.deadline) {
       refuse('timeout', {})
     }
-    for (let at = 0; at < row.length; at++) {
-      const value = row[at]
-      if (typeof value === 'number') {
-        if (value > Number.MAX_SAFE_INTEGER || value < Number.MIN_SAFE_INTEGER) return 'inexact'
-        bytes += 8
-      } else if (typeof value === 'string') bytes += value.length
-      else if (value instanceof Uint8Array) bytes += value.length
-      else bytes += 8
-    }
+    const rowBytes = measure(row)
+    if (rowBytes < 0) return 'inexact'
+    bytes += rowBytes
     if (bytes > limits.maxBytes) refuse('limitExceeded', { limit: 'maxResultBytes', max: limits.maxBytes })
-    for (const at of booleans) row[at] = asBoolean(row[at] as SqlValue)
+    for (const at of prepared.booleans) row[at] = asBoolean(row[at] as SqlValue)
     rows.push(row)
   }
   return 'complete'
+}
+
+/** Bytes of a row, roughly; -1 where a number may be an integer that lost digits. */
+function measure(row: readonly SqlValue[]): number {
+  let bytes = 0
+  for (let at = 0; at < row.length; at++) {
+    const value = row[at]
+    if (typeof value === 'number') {
+      if (value > Number.MAX_SAFE_INTEGER || value < Number.MIN_SAFE_INTEGER) return -1
+      bytes += 8
+    } else if (typeof value === 'string' || value instanceof Uint8Array) bytes += value.length
+    else bytes += 8
+  }
+  return bytes
 }
 
 /** 0 and 1 in a BOOLEAN column are false and true; whatever else it holds stays as it is. */

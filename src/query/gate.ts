@@ -37,6 +37,8 @@ export interface Verdict {
    * ROLLBACK): it must run in a transaction of its own.
    */
   readonly solo: boolean
+  /** It goes through rows one after the other. One that does not returns no more rows than it has SELECTs. */
+  readonly loops: boolean
 }
 
 /**
@@ -66,8 +68,15 @@ export function inspect(db: Database.Database, sql: string): Verdict {
     if (isRefusedFunction(name)) refuse('sqlRefused', { rule: 'function', reason: `function ${name}` })
   }
 
-  if (isExplained) return { kind: 'read', returnsRows: true, reads: [], writes: [], solo: false }
-  return { kind: inner.readonly ? 'read' : 'write', returnsRows: inner.reader, reads, writes, solo: reach.mayRollBack }
+  if (isExplained) return { kind: 'read', returnsRows: true, reads: [], writes: [], solo: false, loops: true }
+  return {
+    kind: inner.readonly ? 'read' : 'write',
+    returnsRows: inner.reader,
+    reads,
+    writes,
+    solo: reach.mayRollBack,
+    loops: reach.loops,
+  }
 }
 
 /** The first keyword, behind EXPLAIN [QUERY PLAN], and where it starts. */

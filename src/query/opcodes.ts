@@ -25,6 +25,8 @@ export interface Reach {
   readonly functions: readonly string[]
   /** A failure of it rolls back the whole transaction. */
   readonly mayRollBack: boolean
+  /** It goes through rows, its own or a table's, one after the other. */
+  readonly loops: boolean
 }
 
 /** A b-tree, of a table or of an index, that is opened or emptied. */
@@ -54,9 +56,11 @@ export function reachOf(program: readonly Instruction[]): Reach | Forbidden {
   const virtual: VirtualOpen[] = []
   const functions = new Set<string>()
   let mayRollBack = false
+  let loops = false
 
   for (let i = 0; i < program.length; i++) {
     const [, opcode, p1, p2, p3, p4, p5] = program[i] as Instruction
+    if (loopOpcodes.has(opcode)) loops = true
     if (!allowedOpcodes.has(opcode)) return { opcode, rule: ruleOfOpcode[opcode] ?? 'opcode' }
     switch (opcode) {
       case 'OpenRead':
@@ -98,8 +102,23 @@ export function reachOf(program: readonly Instruction[]): Reach | Forbidden {
         break
     }
   }
-  return { opens, virtual, functions: [...functions], mayRollBack }
+  return { opens, virtual, functions: [...functions], mayRollBack, loops }
 }
+
+/** Whatever goes back for another row does so with one of these. */
+const loopOpcodes: ReadonlySet<string> = new Set([
+  'Next',
+  'Prev',
+  'VNext',
+  'SorterNext',
+  'RowSetRead',
+  'Rewind',
+  'Last',
+  'Sort',
+  'SorterSort',
+  'VFilter',
+  'Yield',
+])
 
 const rootIsInRegister = 0x10 // OPFLAG_P2ISREG
 const onErrorRollback = 1 // OE_Rollback

@@ -95,7 +95,7 @@ function isOfShape(row: object, names: readonly string[]): boolean {
 /** The row with this key, or none. */
 export function getRow(reader: Reader, table: TableShape, id: RowKey): RowSet {
   const { sql, params } = keyCondition(table, id)
-  return readRows(reader.statements.get(`select * from ${quoteName(table.name)} where ${sql}`), params, noLimits)
+  return readRows(reader.statements.get(`select * from ${quoteName(table.name)} where ${sql}`), params, noLimits, true)
 }
 
 export interface ListOptions {

@@ -21,7 +21,7 @@ export class Statements {
   readonly #db: Database.Database
   readonly #cache: Lru<string, Prepared>
 
-  constructor(db: Database.Database, limit = 100) {
+  constructor(db: Database.Database, limit = 50) {
     this.#db = db
     this.#cache = new Lru(limit)
   }
