@@ -117,6 +117,17 @@ export const errors = {
     message: 'The branch is read-only',
     data: z.object({ database: z.string(), branch: z.string() }),
   },
+  tenantBusy: {
+    code: 1120,
+    message: 'Long writes are under way',
+    data: z.object({ database: z.string(), branch: z.string(), tenants: z.array(z.string()) }),
+    hint: 'try again when they are through',
+  },
+  changeSetNotFound: {
+    code: 1121,
+    message: 'No such change set in the branch’s history',
+    data: z.object({ branch: z.string(), changeSet: z.string() }),
+  },
 
   // Schema
   tableNotFound: { code: 1200, message: 'No such table', data: z.object({ table: z.string() }) },

@@ -29,6 +29,11 @@ export class Lru<K, V> {
     this.#young = new Map()
   }
 
+  *keys(): Iterable<K> {
+    yield* [...this.#young.keys()]
+    yield* [...this.#old.keys()]
+  }
+
   delete(key: K): void {
     this.#young.delete(key)
     this.#old.delete(key)

@@ -12,6 +12,8 @@ export interface BranchRow {
   /** The change set it stands at. */
   readonly head: string
   readonly readOnly: 0 | 1
+  /** 0: it has its parent's tenants, but none of their rows. */
+  readonly withData: 0 | 1
   readonly description: string | null
   readonly createdAt: string
   /** JSON `{reason?, since}` while under maintenance. */
@@ -22,20 +24,30 @@ export class Branches {
   readonly #insert: Database.Statement
   readonly #all: Database.Statement<[], BranchRow>
   readonly #setHead: Database.Statement
+  readonly #setLastFork: Database.Statement
+  readonly #setParent: Database.Statement
+  readonly #rename: Database.Statement
   readonly #delete: Database.Statement
   readonly #setMaintenance: Database.Statement
 
   constructor(db: Database.Database) {
     this.#insert = db.prepare(`
-      insert into branch (database_id, name, parent_id, forked_at, last_fork, head, read_only, description, created_at)
-      values ($databaseId, $name, $parentId, $forkedAt, $lastFork, $head, $readOnly, $description, $createdAt)
+      insert into branch (database_id, name, parent_id, forked_at, last_fork, head, read_only, with_data,
+        description, created_at)
+      values ($databaseId, $name, $parentId, $forkedAt, $lastFork, $head, $readOnly, $withData,
+        $description, $createdAt)
     `)
     this.#all = db.prepare(`
       select id, database_id as databaseId, name, parent_id as parentId, forked_at as forkedAt, last_fork as lastFork,
-        head, read_only as readOnly, description, created_at as createdAt, maintenance
+        head, read_only as readOnly, with_data as withData, description, created_at as createdAt, maintenance
       from branch order by id
     `)
     this.#setHead = db.prepare('update branch set head = $head where id = $id')
+    this.#setLastFork = db.prepare('update branch set last_fork = $lastFork where id = $id')
+    this.#setParent = db.prepare(`
+      update branch set parent_id = $parentId, forked_at = $forkedAt, with_data = $withData where id = $id
+    `)
+    this.#rename = db.prepare('update branch set name = $name where id = $id')
     this.#delete = db.prepare('delete from branch where id = ?')
     this.#setMaintenance = db.prepare('update branch set maintenance = $maintenance where id = $id')
   }
@@ -51,6 +63,18 @@ export class Branches {
 
   setHead(id: number, head: string): void {
     this.#setHead.run({ id, head })
+  }
+
+  setLastFork(id: number, lastFork: number): void {
+    this.#setLastFork.run({ id, lastFork })
+  }
+
+  setParent({ id, parentId, forkedAt, withData }: BranchRow): void {
+    this.#setParent.run({ id, parentId, forkedAt, withData })
+  }
+
+  rename(id: number, name: string): void {
+    this.#rename.run({ id, name })
   }
 
   delete(id: number): void {

@@ -7,6 +7,7 @@ import { ChangeSets } from './change-sets.ts'
 import { Databases } from './databases.ts'
 import { Files } from './files.ts'
 import { migrate } from './migrations.ts'
+import { Plans } from './plans.ts'
 import { Tenants } from './tenants.ts'
 
 /**
@@ -21,6 +22,7 @@ export class Catalog {
   readonly changeSets: ChangeSets
   readonly tenants: Tenants
   readonly files: Files
+  readonly plans: Plans
   readonly #db: Database.Database
   readonly #group: GroupCommit
   readonly #nextSeq: Database.Statement<[], number>
@@ -33,6 +35,7 @@ export class Catalog {
     this.changeSets = new ChangeSets(db)
     this.tenants = new Tenants(db)
     this.files = new Files(db)
+    this.plans = new Plans(db)
     this.#nextSeq = db.prepare<[], number>('update project set seq = seq + 1 returning seq').pluck()
   }
 

@@ -18,6 +18,8 @@ export interface ChangeSet {
   readonly steps: string
   /** JSON: the whole schema, kept for some of them so that no history has to be replayed from its beginning. */
   readonly model: string | null
+  /** JSON, of a merge: ids of the other parent's objects that are this side's, by the ids that they have here. */
+  readonly sameAs: string | null
 }
 
 export class ChangeSets {
@@ -27,8 +29,8 @@ export class ChangeSets {
 
   constructor(db: Database.Database) {
     this.#insert = db.prepare(`
-      insert into change_set (id, parent, merged, depth, seq, message, client, created_at, changes, steps, model)
-      values ($id, $parent, $merged, $depth, $seq, $message, $client, $createdAt, $changes, $steps, $model)
+      insert into change_set (id, parent, merged, depth, seq, message, client, created_at, changes, steps, model, same_as)
+      values ($id, $parent, $merged, $depth, $seq, $message, $client, $createdAt, $changes, $steps, $model, $sameAs)
     `)
     this.#get = db.prepare(`select ${columns} from change_set where id = ?`)
     this.#history = db.prepare(`
@@ -55,4 +57,5 @@ export class ChangeSets {
   }
 }
 
-const columns = 'id, parent, merged, depth, seq, message, client, created_at as createdAt, changes, steps, model'
+const columns =
+  'id, parent, merged, depth, seq, message, client, created_at as createdAt, changes, steps, model, same_as as sameAs'

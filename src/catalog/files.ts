@@ -17,12 +17,17 @@ export interface FileRow {
 export class Files {
   readonly #insert: Database.Statement
   readonly #get: Database.Statement<[number], FileRow>
+  readonly #hasPath: Database.Statement<[string], number>
   readonly #paths: Database.Statement<[], string>
   readonly #behind: Database.Statement<[{ branchId: number; head: string; limit: number }], FileRow>
   readonly #counts: Database.Statement<[{ branchId: number; head: string }], FileCounts>
   readonly #setChangeSet: Database.Statement
   readonly #setFault: Database.Statement
   readonly #setPath: Database.Statement
+  readonly #setOwner: Database.Statement
+  readonly #moveFolder: Database.Statement
+  readonly #setPrivateSince: Database.Statement
+  readonly #ownedBy: Database.Statement<[number], FileRow>
   readonly #delete: Database.Statement
   readonly #deleteOfBranch: Database.Statement
 
@@ -31,6 +36,7 @@ export class Files {
       insert into file (branch_id, path, private_since, change_set) values ($branchId, $path, $privateSince, $changeSet)
     `)
     this.#get = db.prepare(`select ${columns} from file where id = ?`)
+    this.#hasPath = db.prepare<[string], number>('select count(*) from file where path = ?').pluck()
     this.#paths = db.prepare<[], string>('select path from file').pluck()
     this.#behind = db.prepare(`
       select ${columns} from file
@@ -43,6 +49,14 @@ export class Files {
     this.#setChangeSet = db.prepare('update file set change_set = $changeSet, fault = null where id = $id')
     this.#setFault = db.prepare('update file set fault = $fault where id = $id')
     this.#setPath = db.prepare('update file set path = $path where id = $id')
+    this.#setOwner = db.prepare(`
+      update file set branch_id = $branchId, path = $path, private_since = 0 where id = $id
+    `)
+    this.#moveFolder = db.prepare(`
+      update file set path = $to || substr(path, length($from) + 1) where branch_id = $branchId and substr(path, 1, length($from) + 1) = $from || '/'
+    `)
+    this.#setPrivateSince = db.prepare('update file set private_since = $privateSince where id = $id')
+    this.#ownedBy = db.prepare(`select ${columns} from file where branch_id = ?`)
     this.#deleteOfBranch = db.prepare('delete from file where branch_id = ?')
     this.#delete = db.prepare('delete from file where id = ?')
   }
@@ -54,6 +68,10 @@ export class Files {
 
   get(id: number): FileRow | undefined {
     return this.#get.get(id)
+  }
+
+  hasPath(path: string): boolean {
+    return this.#hasPath.get(path) === 1
   }
 
   /** Every path the catalog knows. */
@@ -80,6 +98,24 @@ export class Files {
 
   setPath(id: number, path: string): void {
     this.#setPath.run({ id, path })
+  }
+
+  /** Hand a file to another branch, under whose name it lies now. It may be shared: its first write looks. */
+  setOwner(id: number, branchId: number, path: string): void {
+    this.#setOwner.run({ id, branchId, path })
+  }
+
+  /** A branch's files lie in another folder. */
+  moveFolder(branchId: number, from: string, to: string): void {
+    this.#moveFolder.run({ branchId, from, to })
+  }
+
+  setPrivateSince(id: number, privateSince: number): void {
+    this.#setPrivateSince.run({ id, privateSince })
+  }
+
+  ownedBy(branchId: number): FileRow[] {
+    return this.#ownedBy.all(branchId)
   }
 
   deleteOfBranch(branchId: number): void {

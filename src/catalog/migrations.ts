@@ -27,7 +27,8 @@ const migrations: readonly string[] = [
     created_at text not null,
     changes text not null,
     steps text not null,
-    model text
+    model text,
+    same_as text
   ) strict, without rowid;
 
   create table database (
@@ -47,6 +48,7 @@ const migrations: readonly string[] = [
     last_fork integer not null,
     head text not null references change_set (id),
     read_only integer not null default 0,
+    with_data integer not null default 1,
     description text,
     created_at text not null,
     maintenance text,
@@ -64,6 +66,12 @@ const migrations: readonly string[] = [
     cipher text
   ) strict;
   create index file_by_branch on file (branch_id, change_set);
+
+  create table plan (
+    id integer primary key,
+    kind text not null,
+    data text not null
+  ) strict;
 
   create table tenant (
     branch_id integer not null references branch (id),

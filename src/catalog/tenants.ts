@@ -20,12 +20,12 @@ export class Tenants {
   readonly #insert: Database.Statement
   readonly #deciding: Database.Statement<[{ branchId: number; name: string; asOf: number }], TenantRow>
   readonly #page: Database.Statement<[PageParams], TenantRow>
-  readonly #count: Database.Statement<[number], number>
-  readonly #withFiles: Database.Statement<[number], TenantRow>
   readonly #setFile: Database.Statement
   readonly #remove: Database.Statement
   readonly #usersOfFile: Database.Statement<[number], TenantRow>
   readonly #deleteOfBranch: Database.Statement
+  readonly #deleteOfFile: Database.Statement
+  readonly #ofBranch: Database.Statement<[number], TenantRow>
 
   constructor(db: Database.Database) {
     this.#insert = db.prepare(`
@@ -37,23 +37,22 @@ export class Tenants {
       where branch_id = $branchId and name = $name and created <= $asOf
       order by created desc limit 1
     `)
-    // The newest row of each name: that of which none of the same name follows.
-    const newest = `
-      from tenant t
-      where branch_id = $branchId and not deleted
-        and not exists (select 1 from tenant u where u.branch_id = t.branch_id and u.name = t.name and u.created > t.created)
-    `
+    // The newest row of each name, as of a number: that of which none of the same name follows by then.
     this.#page = db.prepare(`
-      select ${columns} ${newest} and name > $after and name >= $prefix and name < $prefixEnd order by name limit $limit
+      select ${columns} from tenant t
+      where branch_id = $branchId and created <= $asOf and name > $after and name >= $prefix and name < $prefixEnd
+        and not exists (
+          select 1 from tenant u
+          where u.branch_id = t.branch_id and u.name = t.name and u.created > t.created and u.created <= $asOf
+        )
+      order by name limit $limit
     `)
-    this.#count = db.prepare<[number], number>(`select count(*) ${newest.replace('$branchId', '?')}`).pluck()
-    this.#withFiles = db.prepare(
-      `select ${columns} ${newest.replace('$branchId', '?')} and file_id is not null order by name`,
-    )
     this.#setFile = db.prepare(`
       update tenant set file_id = $fileId where branch_id = $branchId and name = $name and created = $created
     `)
     this.#remove = db.prepare('delete from tenant where branch_id = $branchId and name = $name and created = $created')
+    this.#deleteOfFile = db.prepare('delete from tenant where file_id = ?')
+    this.#ofBranch = db.prepare(`select ${columns} from tenant where branch_id = ? order by name, created`)
     this.#deleteOfBranch = db.prepare('delete from tenant where branch_id = ?')
     this.#usersOfFile = db.prepare(`select ${columns} from tenant where file_id = ?`)
   }
@@ -67,24 +66,26 @@ export class Tenants {
     return this.#deciding.get({ branchId, name, asOf })
   }
 
-  page(branchId: number, options: { prefix: string; after: string; limit: number }): TenantRow[] {
+  /** The rows of `branchId` itself that decide as of `asOf`, in the order of names; deleted ones count. */
+  page(branchId: number, options: { asOf: number; prefix: string; after: string; limit: number }): TenantRow[] {
     return this.#page.all({ branchId, ...options, prefixEnd: `${options.prefix}\u{10ffff}` })
   }
 
-  count(branchId: number): number {
-    return this.#count.get(branchId) as number
-  }
-
-  withFiles(branchId: number): TenantRow[] {
-    return this.#withFiles.all(branchId)
-  }
-
-  setFile({ branchId, name, created }: TenantRow, fileId: number): void {
+  setFile({ branchId, name, created }: TenantRow, fileId: number | null): void {
     this.#setFile.run({ branchId, name, created, fileId })
   }
 
   remove({ branchId, name, created }: TenantRow): void {
     this.#remove.run({ branchId, name, created })
+  }
+
+  /** Every row of a branch, of any time. */
+  ofBranch(branchId: number): TenantRow[] {
+    return this.#ofBranch.all(branchId)
+  }
+
+  deleteOfFile(fileId: number): void {
+    this.#deleteOfFile.run(fileId)
   }
 
   deleteOfBranch(branchId: number): void {
@@ -99,6 +100,7 @@ export class Tenants {
 
 interface PageParams {
   readonly branchId: number
+  readonly asOf: number
   readonly prefix: string
   readonly prefixEnd: string
   readonly after: string

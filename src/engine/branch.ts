@@ -11,9 +11,28 @@ import { Tenant } from './tenant.ts'
 const knownTenants = 20_000
 
 /** A database with its branches, as the daemon keeps it in memory. */
-export interface DatabaseState {
+export class DatabaseState {
   row: DatabaseRow
-  readonly branches: Map<string, Branch>
+  readonly branches = new Map<string, Branch>()
+  readonly #byId = new Map<number, Branch>()
+
+  constructor(row: DatabaseRow) {
+    this.row = row
+  }
+
+  add(branch: Branch): void {
+    this.branches.set(branch.name, branch)
+    this.#byId.set(branch.row.id, branch)
+  }
+
+  remove(branch: Branch): void {
+    this.branches.delete(branch.name)
+    this.#byId.delete(branch.row.id)
+  }
+
+  branchOf(id: number): Branch | undefined {
+    return this.#byId.get(id)
+  }
 }
 
 /** A branch: where it stands, and the tenants that were used lately. */
@@ -25,6 +44,8 @@ export class Branch {
   readonly editing = new Lock()
   /** While an edit proves its case: the tenants that were written to since. */
   watch: Set<string> | undefined
+  /** Tenants whose write turn somebody holds, by name. */
+  readonly taken = new Map<string, Tenant>()
   readonly #parts: EngineParts
   readonly #tenants = new Lru<string, Tenant>(knownTenants)
 
@@ -41,7 +62,7 @@ export class Branch {
 
   /** The tenant of this name; refuses where there is none. */
   tenant(name: string): Tenant {
-    const known = this.#tenants.get(name)
+    const known = this.knownTenant(name)
     if (known) return known
     const row =
       this.resolve(name) ??
@@ -53,28 +74,70 @@ export class Branch {
 
   /** The tenant of this name if it was used lately. */
   knownTenant(name: string): Tenant | undefined {
-    return this.#tenants.get(name)
-  }
-
-  /** Forget what is kept of a tenant: the catalog has changed. */
-  forget(name: string): void {
-    this.#tenants.delete(name)
+    return this.#tenants.get(name) ?? this.taken.get(name)
   }
 
   /** The row that decides about a tenant's name here: the branch's own, else its parent's as of the fork. */
   resolve(name: string): TenantRow | undefined {
-    const row = this.#parts.catalog.tenants.deciding(this.row.id, name, Number.MAX_SAFE_INTEGER)
-    return row && !row.deleted ? row : undefined
+    for (const { branch, asOf, withData } of this.line()) {
+      const row = this.#parts.catalog.tenants.deciding(branch.row.id, name, asOf)
+      if (row === undefined) continue
+      if (row.deleted) return undefined
+      return withData ? row : { ...row, fileId: null }
+    }
+    return undefined
+  }
+
+  /** This branch and those it was forked from, nearest first, with what it sees of each. */
+  *line(): Iterable<{ branch: Branch; asOf: number; withData: boolean }> {
+    let asOf = Number.MAX_SAFE_INTEGER
+    let withData = true
+    for (let branch: Branch | undefined = this; branch; branch = branch.parent) {
+      yield { branch, asOf, withData }
+      asOf = Math.min(asOf, branch.row.forkedAt)
+      withData &&= branch.row.withData === 1
+    }
+  }
+
+  /** The branch it was forked from. */
+  get parent(): Branch | undefined {
+    const { parentId } = this.row
+    return parentId === null ? undefined : this.database.branchOf(parentId)
+  }
+
+  /** What is kept of a tenant no longer holds: look it up again at its next use. */
+  refresh(name: string): void {
+    const known = this.knownTenant(name)
+    if (known === undefined) return
+    const row = this.resolve(name)
+    if (row) known.follow(row)
+    else {
+      known.retire()
+      this.#tenants.delete(name)
+    }
+  }
+
+  /** The branch is no more: whoever still holds one of its tenants finds nothing. */
+  retire(): void {
+    for (const name of [...this.#tenants.keys(), ...this.taken.keys()]) this.knownTenant(name)?.retire()
+  }
+
+  refreshAll(): void {
+    for (const name of [...this.#tenants.keys(), ...this.taken.keys()]) this.refresh(name)
   }
 
   /** Refuse a write where the branch or its database takes none. */
   requireWritable(): void {
+    this.requireNoMaintenance()
+    if (this.row.readOnly) refuse('branchReadOnly', { database: this.database.row.name, branch: this.row.name })
+  }
+
+  requireNoMaintenance(): void {
     const { maintenance: ofDatabase, name: database } = this.database.row
     if (ofDatabase !== null) refuse('maintenance', { database, ...reasonOf(ofDatabase) })
     if (this.row.maintenance !== null) {
       refuse('maintenance', { database, branch: this.row.name, ...reasonOf(this.row.maintenance) })
     }
-    if (this.row.readOnly) refuse('branchReadOnly', { database, branch: this.row.name })
   }
 }
 

@@ -82,6 +82,8 @@ export class Drain {
     try {
       const tenant = branch.tenant(user.name)
       if (tenant.row.fileId !== file.id || tenant.isTaken) return false
+      // To migrate a shared file would copy it, and perhaps for nobody: it waits until it is used, or alone.
+      if (!this.#parts().sharing.claim(tenant)) return false
       tenant.bringForward()
       positions.note(file.id, branch.head.id)
       if (!wasOpen) tenant.close()

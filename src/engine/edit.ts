@@ -4,6 +4,7 @@ import { refuse } from '../base/refusal.ts'
 import { noLimits, readRows } from '../query/execute.ts'
 import { type Evolved, evolve } from '../schema/apply.ts'
 import type { Change } from '../schema/change.ts'
+import { diff } from '../schema/diff.ts'
 import type { Proof, Step } from '../schema/plan.ts'
 import { openMemory } from '../storage/connection.ts'
 import type { Reader } from '../storage/tenant-file.ts'
@@ -11,6 +12,7 @@ import { writeChangeSet } from '../storage/tenant-file.ts'
 import type { Branch } from './branch.ts'
 import type { EngineParts } from './engine.ts'
 import { Head, modelInterval } from './heads.ts'
+import { visibleTenants } from './tenants.ts'
 
 export interface Edit {
   readonly changes: readonly Change[]
@@ -66,7 +68,7 @@ export async function editSchemaInTurn(
   try {
     const evolved = evolve(trial, from.schema, edit.changes, () => parts.ids.next())
     const { steps: plan, proofs } = evolved
-    const tenants = proofs.length === 0 ? [] : parts.catalog.tenants.withFiles(branch.row.id).map(({ name }) => name)
+    const tenants = proofs.length === 0 ? [] : tenantsWithFiles(parts, branch)
     if (edit.dryRun || edit.changes.length === 0) {
       return { changeSet: null, plan, tenantsToProve: tenants.length }
     }
@@ -80,7 +82,7 @@ export async function editSchemaInTurn(
     branch.watch = undefined
     proveNow(branch, proofs, writtenSince)
     branch.requireWritable()
-    for (const tenant of parts.openTenants(branch)) tenant.flush()
+    parts.pool.flushAll()
 
     const id = parts.ids.next()
     writeChangeSet(trial, id)
@@ -91,6 +93,18 @@ export async function editSchemaInTurn(
   } finally {
     branch.watch = undefined
     if (!isKept) trial.close()
+  }
+}
+
+/** What turns the schema of one head into that of another. */
+export function planDiff(from: Head, to: Head): { changes: Change[]; steps: readonly Step[] } {
+  const changes = diff(from.schema, to.schema)
+  const trial = openMemory(from.image)
+  try {
+    let placeholders = 0
+    return { changes, steps: evolve(trial, from.schema, changes, () => `placeholder-${++placeholders}`).steps }
+  } finally {
+    trial.close()
   }
 }
 
@@ -111,6 +125,7 @@ function flip(parts: EngineParts, branch: Branch, head: Head, edit: Edit, { step
       changes: JSON.stringify(edit.changes),
       steps: JSON.stringify({ steps, rebuilt }),
       model: depth % modelInterval === 0 ? JSON.stringify(head.schema) : null,
+      sameAs: null,
     })
     catalog.branches.setHead(branch.row.id, head.id)
     edit.alongside?.(head)
@@ -119,6 +134,10 @@ function flip(parts: EngineParts, branch: Branch, head: Head, edit: Edit, { step
   branch.head = head
   heads.add(head)
   drain.wake()
+}
+
+function tenantsWithFiles({ catalog }: EngineParts, branch: Branch): string[] {
+  return [...visibleTenants(catalog, branch)].filter(({ fileId }) => fileId !== null).map(({ name }) => name)
 }
 
 /** Probe every tenant, a slice at a time, so that others get their turn in between. */

@@ -11,10 +11,12 @@ import { codeOf } from '../storage/faults.ts'
 import { FilePool } from '../storage/file-pool.ts'
 import { removeDatabaseFile, replaceDurably } from '../storage/files.ts'
 import { branchFolder, Layout } from '../storage/layout.ts'
-import { Branch, type DatabaseState } from './branch.ts'
+import { Branch, DatabaseState } from './branch.ts'
+import { finishPlans, settleWriters } from './branches.ts'
 import { Drain } from './drain.ts'
 import { Heads, rootChangeSet } from './heads.ts'
 import { Positions } from './positions.ts'
+import { Sharing } from './sharing.ts'
 import type { Tenant } from './tenant.ts'
 
 /** What the parts of the engine share. */
@@ -26,12 +28,11 @@ export interface EngineParts {
   readonly pool: FilePool
   readonly positions: Positions
   readonly drain: Drain
+  readonly sharing: Sharing
   readonly ids: IdSource
   /** The time as the product writes it: ISO 8601, UTC, milliseconds. */
   now(): string
   allBranches(): Iterable<Branch>
-  /** The tenants of a branch whose files are open. */
-  openTenants(branch: Branch): Iterable<Tenant>
 }
 
 export interface EngineOptions {
@@ -63,6 +64,7 @@ export function createProject(project: string): void {
       changes: '[]',
       steps: '{"steps":[],"rebuilt":[]}',
       model: null,
+      sameAs: null,
     })
     insertDatabase(catalog, { name: 'main', description: null, createdAt: now })
   })
@@ -104,21 +106,21 @@ export class Engine implements AsyncDisposable {
       pool: new FilePool(config.limits.maxOpenFiles),
       positions: new Positions(catalog),
       drain: new Drain(() => parts, log),
+      sharing: new Sharing(() => parts),
       ids: new IdSource(),
       now: () => new Date().toISOString(),
       allBranches: () => this.#allBranches(),
-      openTenants: (branch) => openTenants(parts, branch),
     }
     this.parts = parts
     const byId = new Map<number, DatabaseState>()
     for (const row of catalog.databases.all()) {
-      const database: DatabaseState = { row, branches: new Map() }
+      const database = new DatabaseState(row)
       this.#databases.set(row.name, database)
       byId.set(row.id, database)
     }
     for (const row of catalog.branches.all()) {
       const database = byId.get(row.databaseId)
-      database?.branches.set(row.name, new Branch(parts, database, row))
+      database?.add(new Branch(parts, database, row))
     }
   }
 
@@ -130,6 +132,7 @@ export class Engine implements AsyncDisposable {
     const catalog = Catalog.open(layout.catalog)
     try {
       const engine = new Engine(layout, config, catalog, log)
+      finishPlans(engine.parts)
       sweep(engine.parts, log)
       engine.parts.drain.wake()
       return engine
@@ -163,11 +166,11 @@ export class Engine implements AsyncDisposable {
   async createDatabase(name: string, description: string | null): Promise<DatabaseRow> {
     checkName('database', name)
     if (this.#databases.has(name)) refuse('databaseExists', { database: name })
-    this.#requireFreeFolder(name, 'main')
+    this.requireFreeFolder(name, 'main')
     const { catalog } = this.parts
     const made = catalog.writeNow(() => insertDatabase(catalog, { name, description, createdAt: this.parts.now() }))
-    const database: DatabaseState = { row: made.database, branches: new Map() }
-    database.branches.set('main', new Branch(this.parts, database, made.branch))
+    const database = new DatabaseState(made.database)
+    database.add(new Branch(this.parts, database, made.branch))
     this.#databases.set(name, database)
     return made.database
   }
@@ -176,21 +179,23 @@ export class Engine implements AsyncDisposable {
   async deleteDatabase(name: string): Promise<void> {
     const database = this.database(name)
     if (name === 'main') refuse('protected', { noun: 'database', name })
-    const { catalog, layout } = this.parts
+    const { catalog, layout, pool, sharing } = this.parts
     const branches = [...database.branches.values()]
     for (const branch of branches) branch.requireWritable()
     // Nobody finds it from here on; who is at work in it is waited for.
     this.#databases.delete(name)
-    const tenants = branches.flatMap((branch) => [...openTenants(this.parts, branch)])
-    for (const tenant of tenants) await tenant.idle()
-    for (const tenant of tenants) tenant.retire()
+    for (const branch of branches) await settleWriters(branch)
+    const files = branches.flatMap(({ row }) => catalog.files.ownedBy(row.id))
+    await sharing.settled(files.map(({ id }) => id))
+    for (const { id } of files) pool.close(id)
+    for (const branch of branches) branch.retire()
     catalog.writeNow(() => {
       catalog.nextSeq()
-      for (const { row } of branches.reverse()) {
-        catalog.tenants.deleteOfBranch(row.id)
-        catalog.files.deleteOfBranch(row.id)
-        catalog.branches.delete(row.id)
-      }
+      for (const { row } of branches) catalog.tenants.deleteOfBranch(row.id)
+      for (const { row } of branches) catalog.files.deleteOfBranch(row.id)
+      // Children before parents.
+      const ids = branches.map(({ row }) => row.id).sort((a, b) => b - a)
+      for (const id of ids) catalog.branches.delete(id)
       catalog.databases.delete(database.row.id)
     })
     // From here on the files belong to nobody: what a crash leaves of them is swept at the next start.
@@ -230,7 +235,7 @@ export class Engine implements AsyncDisposable {
   }
 
   /** Two pairs of a database and a branch can share a folder's name (`a-b` + `c`, `a` + `b-c`): the second is refused. */
-  #requireFreeFolder(database: string, branch: string): void {
+  requireFreeFolder(database: string, branch: string): void {
     const folder = branchFolder(database, branch)
     for (const other of this.#allBranches()) {
       const taken = branchFolder(other.database.row.name, other.name)
@@ -250,6 +255,7 @@ function insertDatabase(catalog: Catalog, row: Pick<DatabaseRow, 'name' | 'descr
     lastFork: 0,
     head: rootChangeSet,
     readOnly: 0,
+    withData: 1,
     description: null,
     createdAt: row.createdAt,
   })
@@ -263,15 +269,6 @@ function insertDatabase(catalog: Catalog, row: Pick<DatabaseRow, 'name' | 'descr
     createdAt: row.createdAt,
   })
   return { database, branch }
-}
-
-function* openTenants({ pool, catalog }: EngineParts, branch: Branch): Iterable<Tenant> {
-  for (const { id } of [...pool]) {
-    for (const row of catalog.tenants.usersOfFile(id)) {
-      const tenant = row.branchId === branch.row.id ? branch.knownTenant(row.name) : undefined
-      if (tenant?.row.fileId === id) yield tenant
-    }
-  }
 }
 
 /** Remove what a crash left: files that no row of the catalog knows, and whatever lies in the scratch folder. */

@@ -1,5 +1,6 @@
 import type { SqlValue } from '../../protocol/values.ts'
 import { refuse } from '../base/refusal.ts'
+import { prepare } from '../query/errors.ts'
 import { type Params, type ReadLimits, type RowSet, readRows, type WriteResult, write } from '../query/execute.ts'
 import type { Verdict } from '../query/gate.ts'
 import { chooseLane, type Lane } from '../query/lane.ts'
@@ -12,13 +13,13 @@ export function runQuery(tenant: Tenant, sql: string, params: Params, limits: Re
   if (verdict.kind !== 'read')
     refuse('sqlRefused', { rule: 'write', reason: 'query.run only reads; use query.execute' })
   chooseLane(verdict)
-  return tenant.read((reader) => readRows(reader.statements.get(sql), params, limits, !verdict.loops))
+  return tenant.read((reader) => readRows(prepare(reader, sql), params, limits, !verdict.loops))
 }
 
 /** Run a statement that writes rows. */
 export function execute(tenant: Tenant, sql: string, params: Params, limits: ReadLimits): Promise<WriteResult> {
   const verdict = writeVerdict(tenant, sql)
-  const work = (writer: Writer) => write(writer.statements.get(sql), params, () => writer.changes(), limits)
+  const work = (writer: Writer) => write(prepare(writer, sql), params, () => writer.changes(), limits)
   return verdict.solo ? tenant.writeAlone(work) : tenant.write(work)
 }
 
@@ -36,7 +37,7 @@ export function executeBatch(
   const verdicts = statements.map(({ sql }) => tenant.branch.head.verdict(sql))
   const work = (writer: Writer) =>
     statements.map(({ sql, params }, at): WriteResult => {
-      const prepared = writer.statements.get(sql)
+      const prepared = prepare(writer, sql)
       if (verdicts[at]?.kind === 'write') return write(prepared, params, () => writer.changes(), limits)
       return { changes: 0, returned: readRows(prepared, params, limits) }
     })
@@ -55,9 +56,7 @@ export interface Explanation {
 /** Tell how a statement would run, without running it. */
 export async function explain(tenant: Tenant, sql: string): Promise<Explanation> {
   const verdict = tenant.branch.head.verdict(sql)
-  const { rows } = await tenant.read((reader) =>
-    readRows(reader.statements.get(`explain query plan ${sql}`), [], unlimited),
-  )
+  const { rows } = await tenant.read((reader) => readRows(prepare(reader, `explain query plan ${sql}`), [], unlimited))
   const plan = rows.map(([id, parent, , detail]: SqlValue[]) => ({
     id: Number(id),
     parent: Number(parent),

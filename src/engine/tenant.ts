@@ -1,6 +1,7 @@
 import fs from 'node:fs'
 import { assert } from '../base/assert.ts'
 import { refuse } from '../base/refusal.ts'
+import type { FileRow } from '../catalog/files.ts'
 import type { TenantRow } from '../catalog/tenants.ts'
 import { runSteps } from '../schema/apply.ts'
 import { codeOf, guarded } from '../storage/faults.ts'
@@ -19,6 +20,7 @@ export class Tenant {
   row: TenantRow
   readonly #parts: EngineParts
   #pooled: PooledFile | undefined
+  #file: FileRow | undefined
   #isRetired = false
   /** Settles when the holder of the write turn is through. */
   #turn: Promise<void> | undefined
@@ -33,16 +35,24 @@ export class Tenant {
     return this.row.name
   }
 
-  /** Read. A tenant without a file is read from the template. */
+  /**
+   * Read. A tenant without a file is read from the template. A file that others share and that is not at this branch's
+   * head is copied first: to bring it forward is to write it.
+   */
   read<T>(work: (reader: Reader) => T): T | Promise<T> {
     if (this.row.fileId === null) return work(this.branch.head)
-    return this.#ready().read(work)
+    const file = this.#opened()
+    if (file.changeSet === this.branch.head.id) return file.read(work)
+    if (!this.isPrivate) return this.#parts.sharing.makePrivate(this).then(() => this.read(work))
+    this.#migrate(file)
+    return file.read(work)
   }
 
   /** Write, all or nothing. Settles when committed. */
   write<T>(work: (writer: Writer) => T): Promise<T> {
     if (this.#turn) return this.#turn.then(() => this.write(work))
     try {
+      if (this.#isShared) return this.#makePrivate().then(() => this.write(work))
       return this.#writable().write(work)
     } catch (error) {
       return Promise.reject(error)
@@ -51,7 +61,7 @@ export class Tenant {
 
   /** Write in a transaction of its own: for statements whose failure ends the transaction they are in. */
   async writeAlone<T>(work: (writer: Writer) => T): Promise<T> {
-    while (this.#turn) await this.#turn
+    while (this.#turn || this.#isShared) await (this.#turn ?? this.#makePrivate())
     return this.#writable().writeAlone(work)
   }
 
@@ -61,6 +71,7 @@ export class Tenant {
    */
   exclusively<T>(work: (file: TenantFile) => Promise<T>): Promise<T> {
     return this.hold(async () => {
+      while (this.#isShared) await this.#makePrivate()
       const file = this.#writable()
       file.flush()
       const pooled = this.#pooled as PooledFile
@@ -80,9 +91,11 @@ export class Tenant {
     this.#turn = new Promise((resolve) => {
       end = resolve
     })
+    this.branch.taken.set(this.name, this)
     try {
       return await work()
     } finally {
+      this.branch.taken.delete(this.name)
       this.#turn = undefined
       end()
     }
@@ -103,9 +116,39 @@ export class Tenant {
     if (this.#pooled && !this.#pooled.isClosed) this.#pooled.file.flush()
   }
 
-  /** Make sure that the file, if there is one, stands at the branch's head. */
+  /** Make sure that the file stands at the branch's head. It is private. */
   bringForward(): void {
-    if (this.row.fileId !== null) this.#ready()
+    assert(this.isPrivate, 'a shared file was to be migrated')
+    this.#ready()
+  }
+
+  /** The tenant's file as the catalog knows it. */
+  get file(): FileRow {
+    if (this.#file === undefined) {
+      const file = this.row.fileId === null ? undefined : this.#parts.catalog.files.get(this.row.fileId)
+      assert(file, `file ${this.row.fileId} of tenant ${this.name} is not in the catalog`)
+      this.#file = file
+    }
+    return this.#file
+  }
+
+  /** The id of the tenant's file, if it has one. */
+  get fileIds(): readonly number[] {
+    return this.row.fileId === null ? [] : [this.row.fileId]
+  }
+
+  /** Whether the file is known to be this branch's alone, so that it may be written in place. */
+  get isPrivate(): boolean {
+    const { branch, row, file } = this
+    const isOurs = file.branchId === branch.row.id && row.branchId === branch.row.id
+    return isOurs && file.privateSince >= branch.row.lastFork
+  }
+
+  /** Another row decides about this tenant from now on, or its file has changed hands. */
+  follow(row: TenantRow): void {
+    if (row.fileId !== this.row.fileId) this.#pooled = undefined
+    this.row = row
+    this.#file = undefined
   }
 
   /** The tenant is no more, or has another name: whoever still holds this finds nothing. */
@@ -122,11 +165,20 @@ export class Tenant {
 
   /** The file's absolute path; null while there is none. */
   path(): string | null {
-    if (this.row.fileId === null) return null
-    const file = this.#parts.catalog.files.get(this.row.fileId)
-    return file ? this.#parts.layout.absolute(file.path) : null
+    return this.row.fileId === null ? null : this.#parts.layout.absolute(this.file.path)
   }
 
+  get #isShared(): boolean {
+    return this.row.fileId !== null && !this.isPrivate
+  }
+
+  #makePrivate(): Promise<void> {
+    this.#requireLife()
+    this.branch.requireWritable()
+    return this.#parts.sharing.makePrivate(this)
+  }
+
+  /** The file, open, private, and at the branch's head; made if there is none. */
   #writable(): TenantFile {
     this.branch.requireWritable()
     this.branch.watch?.add(this.name)
@@ -134,22 +186,25 @@ export class Tenant {
     return this.#ready()
   }
 
-  /** The open file, at the branch's head. */
+  /** The file, open and at the branch's head. */
   #ready(): TenantFile {
+    const file = this.#opened()
+    if (file.changeSet !== this.branch.head.id) this.#migrate(file)
+    return file
+  }
+
+  #opened(): TenantFile {
     let pooled = this.#pooled
     if (pooled === undefined || pooled.isClosed) pooled = this.#open()
     this.#parts.pool.touch(pooled)
-    if (pooled.file.changeSet !== this.branch.head.id) this.#migrate(pooled.file)
     return pooled.file
   }
 
   #open(): PooledFile {
     this.#requireLife()
     const { pool } = this.#parts
-    const id = this.row.fileId as number
-    const path = this.path()
-    if (path === null) throw new Error(`file ${id} is not in the catalog`)
-    this.#pooled = pool.find(id) ?? pool.add(id, this.#openFile(path))
+    const { id, path } = this.file
+    this.#pooled = pool.find(id) ?? pool.add(id, this.#openFile(this.#parts.layout.absolute(path)))
     return this.#pooled
   }
 
@@ -203,7 +258,7 @@ export class Tenant {
         createDurably(absolute, head.newFile())
       }
     })
-    this.row = catalog.writeNow(() => this.#recordFile(relative, head.id))
+    this.follow(catalog.writeNow(() => this.#recordFile(relative, head.id)))
   }
 
   /** Let go of a file without rows: the tenant is as before its first write. For the holder of its write turn. */
@@ -213,12 +268,14 @@ export class Tenant {
     const { fileId } = this.row
     const { catalog } = this.#parts
     this.close()
-    this.row = catalog.writeNow(() => {
-      catalog.nextSeq()
-      catalog.tenants.setFile(this.row, null)
-      catalog.files.delete(fileId)
-      return { ...this.row, fileId: null }
-    })
+    this.follow(
+      catalog.writeNow(() => {
+        catalog.nextSeq()
+        catalog.tenants.setFile(this.row, null)
+        catalog.files.delete(fileId)
+        return { ...this.row, fileId: null }
+      }),
+    )
     removeDatabaseFile(path)
   }
 
@@ -235,7 +292,7 @@ export class Tenant {
       removeDatabaseFile(absolute)
       moveDurably(finished, absolute)
     })
-    this.row = this.#recordFile(relative, changeSet)
+    this.follow(this.#recordFile(relative, changeSet))
   }
 
   #newPath(): string {

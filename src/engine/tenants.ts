@@ -1,10 +1,11 @@
 import fs from 'node:fs'
 import { refuse } from '../base/refusal.ts'
+import type { Catalog } from '../catalog/catalog.ts'
 import type { TenantRow } from '../catalog/tenants.ts'
 import { checkName } from '../schema/define.ts'
 import { openReadOnly } from '../storage/connection.ts'
 import { guarded } from '../storage/faults.ts'
-import { databaseBytes, linkDurably, removeDatabaseFile } from '../storage/files.ts'
+import { databaseBytes } from '../storage/files.ts'
 import type { Branch } from './branch.ts'
 import type { EngineParts } from './engine.ts'
 import type { Tenant } from './tenant.ts'
@@ -47,30 +48,81 @@ export function listTenants(
 ): TenantPage | Promise<TenantPage> {
   const { prefix, cursor, limit } = options
   return catalog.read(() => {
-    const tenants = catalog.tenants.page(branch.row.id, { prefix, after: cursor, limit: limit + 1 })
+    const tenants = [...take(visibleTenants(catalog, branch, { prefix, after: cursor }), limit + 1)]
     if (tenants.length <= limit) return { tenants }
     const page = tenants.slice(0, limit)
     return { tenants: page, nextCursor: page.at(-1)?.name as string }
   })
 }
 
-/** Delete a tenant with its rows. */
+const pageSize = 500
+
+/** The tenants that a branch sees, its own and those it was forked with, in the order of their names. */
+export function* visibleTenants(
+  catalog: Catalog,
+  branch: Branch,
+  { prefix = '', after = '' }: { prefix?: string; after?: string } = {},
+): Iterable<TenantRow> {
+  const sources = [...branch.line()].map(({ branch: { row }, asOf, withData }) => {
+    return { withData, rows: decidingRows(catalog, row.id, asOf, prefix, after) }
+  })
+  const heads = sources.map(({ rows }) => rows.next().value)
+  for (;;) {
+    let first = -1
+    for (let at = 0; at < heads.length; at++) {
+      const name = heads[at]?.name
+      const isEarlier = name !== undefined && (first < 0 || name < (heads[first]?.name as string))
+      if (isEarlier) first = at
+    }
+    const row = heads[first]
+    if (row === undefined) return
+    // The nearest branch that has a row for a name decides about it; what those behind it say does not count.
+    for (let at = first; at < heads.length; at++) {
+      if (heads[at]?.name === row.name) heads[at] = sources[at]?.rows.next().value
+    }
+    if (!row.deleted) yield sources[first]?.withData ? row : { ...row, fileId: null }
+  }
+}
+
+function* decidingRows(
+  catalog: Catalog,
+  branchId: number,
+  asOf: number,
+  prefix: string,
+  after: string,
+): Generator<TenantRow, undefined> {
+  for (let from = after; ; ) {
+    const page = catalog.tenants.page(branchId, { asOf, prefix, after: from, limit: pageSize })
+    yield* page
+    if (page.length < pageSize) return undefined
+    from = (page.at(-1) as TenantRow).name
+  }
+}
+
+function* take<T>(items: Iterable<T>, count: number): Iterable<T> {
+  let left = count
+  for (const item of items) {
+    if (left-- <= 0) return
+    yield item
+  }
+}
+
+/** Delete a tenant with its rows, as this branch sees it. Branches that were forked before keep theirs. */
 export async function deleteTenant(parts: EngineParts, branch: Branch, name: string): Promise<void> {
   if (name === mainTenant) refuse('protected', { noun: 'tenant', name })
   branch.requireWritable()
   const tenant = branch.tenant(name)
-  await tenant.idle()
-  const path = tenant.path()
-  tenant.retire()
-  const { catalog } = parts
-  catalog.writeNow(() => {
-    catalog.nextSeq()
-    catalog.tenants.remove(tenant.row)
-    if (tenant.row.fileId !== null) catalog.files.delete(tenant.row.fileId)
+  await tenant.hold(async () => {
+    await parts.sharing.settled(tenant.fileIds)
+    const steps = tenant.row.fileId === null ? nothing : parts.sharing.leave(branch, tenant.file)
+    parts.catalog.writeNow(() => {
+      steps.record()
+      hide(parts, branch, tenant.row)
+      steps.forget()
+    })
+    parts.sharing.refresh(branch, [name])
+    steps.clean()
   })
-  branch.forget(name)
-  // The file belongs to nobody now: what a crash leaves of it is swept at the next start.
-  if (path !== null) removeDatabaseFile(path)
 }
 
 /**
@@ -87,27 +139,37 @@ export async function renameTenant(
   checkName('tenant', newName)
   branch.requireWritable()
   const tenant = branch.tenant(name)
-  await tenant.idle()
-  if (branch.resolve(newName)) {
-    refuse('tenantExists', { database: branch.database.row.name, branch: branch.name, tenant: newName })
-  }
-  const { catalog, layout } = parts
-  const oldPath = tenant.path()
-  const relative = layout.tenantFile(branch.database.row.name, branch.name, newName)
-  tenant.close()
-  if (oldPath !== null) guarded(`tenant ${name}`, () => linkDurably(oldPath, layout.absolute(relative)))
-  const row = catalog.writeNow((): TenantRow => {
-    const renamed = { ...tenant.row, name: newName, created: catalog.nextSeq() }
-    catalog.tenants.remove(tenant.row)
-    catalog.tenants.insert(renamed)
-    if (tenant.row.fileId !== null) catalog.files.setPath(tenant.row.fileId, relative)
-    return renamed
+  return tenant.hold(async () => {
+    await parts.sharing.settled(tenant.fileIds)
+    if (branch.resolve(newName)) {
+      refuse('tenantExists', { database: branch.database.row.name, branch: branch.name, tenant: newName })
+    }
+    const steps = tenant.row.fileId === null ? nothing : parts.sharing.move(tenant, newName)
+    const row = parts.catalog.writeNow((): TenantRow => {
+      steps.record()
+      const created = parts.catalog.nextSeq()
+      const renamed = { ...tenant.row, branchId: branch.row.id, name: newName, created }
+      parts.catalog.tenants.insert(renamed)
+      hide(parts, branch, tenant.row)
+      return renamed
+    })
+    parts.sharing.refresh(branch, [name, newName])
+    steps.clean()
+    return row
   })
-  tenant.retire()
-  branch.forget(name)
-  branch.forget(newName)
-  if (oldPath !== null) removeDatabaseFile(oldPath)
-  return row
+}
+
+/** What a tenant without a file needs done to its file. */
+const nothing = { record() {}, forget() {}, clean() {} }
+
+/** Within a catalog write: the branch does not see this tenant any more. Forks that saw it still do. */
+function hide({ catalog }: EngineParts, branch: Branch, row: TenantRow): void {
+  const { name } = row
+  const seq = catalog.nextSeq()
+  const isSeenByForks = row.created <= branch.row.lastFork
+  if (row.branchId === branch.row.id && !isSeenByForks) catalog.tenants.remove(row)
+  if (branch.resolve(name) === undefined) return
+  catalog.tenants.insert({ ...row, branchId: branch.row.id, created: seq, deleted: 1, fileId: null })
 }
 
 export interface TenantSize {

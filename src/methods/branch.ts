@@ -1,14 +1,18 @@
 import * as z from 'zod'
 import { BranchName, DatabaseName } from '../../protocol/names.ts'
 import type { Branch } from '../engine/branch.ts'
+import { createBranch, deleteBranch, renameBranch } from '../engine/branches.ts'
+import { planDiff } from '../engine/edit.ts'
 import { rootChangeSet } from '../engine/heads.ts'
 import { Maintenance, maintenanceText } from './database.ts'
 import { branchRefusals, method, params } from './method.ts'
+import { Step } from './schema-values.ts'
 
 const BranchResult = z
   .object({
     name: BranchName,
     database: DatabaseName,
+    parent: BranchName.nullable().describe('the branch it was forked from'),
     head: z.string().describe('the change set it stands at'),
     readOnly: z.boolean(),
     description: z.string().nullable(),
@@ -31,6 +35,26 @@ const ChangeSet = z
 const database = DatabaseName.optional()
 const name = BranchName.optional().describe('default: the session’s, then main')
 
+export const create = method({
+  summary: 'Fork a branch: its schema, tenants and rows as they are now. Copies nothing.',
+  access: 'edit',
+  params: params({
+    database,
+    name: BranchName,
+    from: BranchName.optional().describe('default: main'),
+    data: z.boolean().default(true).describe('false: the tenants, without their rows'),
+    at: z.string().max(100).optional().describe('an older change set of its history to stand at; then without rows'),
+    readOnly: z.boolean().default(false).describe('a snapshot of the whole fleet that nobody writes to'),
+    description: z.string().max(10_000).optional(),
+  }),
+  result: BranchResult,
+  refusals: [...branchRefusals, 'invalidName', 'branchExists', 'folderClash', 'tenantBusy', 'changeSetNotFound'],
+  handle: async ({ engine, session }, { database, from = 'main', description, ...options }) => {
+    const scope = { database: database ?? session.scope.database, from, description: description ?? null }
+    return shown(await createBranch(engine, { ...options, ...scope }))
+  },
+})
+
 export const list = method({
   summary: 'List the branches of a database.',
   access: 'read',
@@ -50,6 +74,43 @@ export const get = method({
   result: BranchResult,
   refusals: branchRefusals,
   handle: (call, { database, name }) => shown(call.branch({ database, branch: name })),
+})
+
+export const rename = method({
+  summary: 'Rename a branch.',
+  access: 'edit',
+  params: params({ database, name: BranchName, newName: BranchName }),
+  result: BranchResult,
+  refusals: [...branchRefusals, 'invalidName', 'branchExists', 'folderClash', 'protected', 'maintenance', 'tenantBusy'],
+  handle: async ({ engine, session }, { database, name, newName }) =>
+    shown(await renameBranch(engine, database ?? session.scope.database, name, newName)),
+})
+
+const drop = method({
+  summary: 'Delete a branch. Branches that were forked from it keep what they see.',
+  access: 'edit',
+  params: params({ database, name: BranchName }),
+  result: z.object({}),
+  refusals: [...branchRefusals, 'protected', 'maintenance', 'tenantBusy'],
+  handle: async ({ engine, session }, { database, name }) => {
+    await deleteBranch(engine, database ?? session.scope.database, name)
+    return {}
+  },
+})
+
+export { drop as delete }
+
+export const diff = method({
+  summary: 'Tell what turns the schema of one branch into that of another.',
+  access: 'read',
+  params: params({ database, base: BranchName, head: BranchName }),
+  result: z.object({ changes: z.array(z.looseObject({ kind: z.string() })), plan: z.array(Step).readonly() }),
+  refusals: branchRefusals,
+  handle: (call, { database, base, head }) => {
+    const from = call.branch({ database, branch: base }).head
+    const { changes, steps } = planDiff(from, call.branch({ database, branch: head }).head)
+    return { changes: changes as never, plan: steps }
+  },
 })
 
 export const history = method({
@@ -114,10 +175,11 @@ export const setMaintenance = method({
   },
 })
 
-function shown({ row, database }: Branch) {
+function shown({ row, database, parent }: Branch) {
   return {
     name: row.name,
     database: database.row.name,
+    parent: parent?.name ?? null,
     head: row.head,
     readOnly: row.readOnly === 1,
     description: row.description,

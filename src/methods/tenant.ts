@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { TenantName } from '../../protocol/names.ts'
+import { TableName, TenantName } from '../../protocol/names.ts'
 import type { TenantRow } from '../catalog/tenants.ts'
 import {
   createTenant,
@@ -10,6 +10,8 @@ import {
   vacuumTenant,
   verifyTenant,
 } from '../engine/tenants.ts'
+import { exportFile } from '../engine/transfer/export.ts'
+import { importFile } from '../engine/transfer/import.ts'
 import { branchRefusals, branchScope, method, params, tenantRefusals, writeRefusals } from './method.ts'
 
 const Tenant = z
@@ -121,3 +123,79 @@ export const verify = method({
 function shown({ name, description, createdAt, fileId }: TenantRow) {
   return { name, description, createdAt, hasFile: fileId !== null }
 }
+
+const TransferFormat = z.enum(['sqlite', 'csv', 'json', 'ndjson'])
+
+const transferParams = {
+  ...branchScope,
+  name,
+  path: z.string().max(4_096).describe('absolute, on the daemon’s machine, outside the project’s .cinchdb'),
+  table: TableName.optional().describe('for csv, json and ndjson: the table whose rows the file holds'),
+  delimiter: z
+    .string()
+    .regex(/^[^"\r\n]$/)
+    .optional()
+    .describe('for csv: the character between fields; default: a comma'),
+}
+
+const RowCounts = z.record(z.string(), z.int()).describe('rows by table')
+
+const importTenant = method({
+  summary:
+    'Import a file, all or nothing. An SQLite file becomes the tenant, its schema the branch’s if that has none; csv, json and ndjson are rows for one table.',
+  access: 'edit',
+  params: params({
+    ...transferParams,
+    format: TransferFormat.optional().describe('default: by the file’s extension, else sqlite if it is one'),
+    create: z
+      .boolean()
+      .default(false)
+      .describe('for csv, json and ndjson: make the table if there is none, with types that fit every value'),
+    message: z.string().max(10_000).optional().describe('kept in the history if the schema changes'),
+  }),
+  result: z.object({
+    rows: RowCounts,
+    changeSet: z.string().nullable().describe('null where the schema did not change'),
+  }),
+  refusals: [
+    ...tenantRefusals,
+    ...writeRefusals,
+    'fileNotFound',
+    'pathRefused',
+    'importFailed',
+    'schemaMismatch',
+    'invalidValue',
+    'tableNotFound',
+    'invalidName',
+    'invalidChange',
+    'schemaBroken',
+    'tableExists',
+    'viewExists',
+  ],
+  handle: (call, { name, database, branch, ...options }) =>
+    importFile(
+      call.engine.parts,
+      call.tenant({ database, branch, tenant: name }),
+      { ...options, client: call.session.client?.name },
+      { signal: call.signal, report: (value) => call.progress(value) },
+    ),
+})
+
+const exportTenant = method({
+  summary: 'Write a tenant to an SQLite file, or the rows of one of its tables to csv, json or ndjson.',
+  access: 'read',
+  params: params({
+    ...transferParams,
+    format: TransferFormat.optional().describe('default: by the file’s extension, else sqlite'),
+    overwrite: z.boolean().default(false).describe('replace the file if there is one'),
+  }),
+  result: z.object({ rows: RowCounts, bytes: z.int() }),
+  refusals: [...tenantRefusals, 'fileNotFound', 'fileExists', 'pathRefused', 'invalidValue', 'tableNotFound'],
+  handle: (call, { name, database, branch, ...options }) =>
+    exportFile(call.engine.parts, call.tenant({ database, branch, tenant: name }), options, {
+      signal: call.signal,
+      report: (value) => call.progress(value),
+    }),
+})
+
+export { exportTenant as export, importTenant as import }

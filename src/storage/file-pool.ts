@@ -38,6 +38,11 @@ export class FilePool {
     if (pooled) this.#close(pooled)
   }
 
+  /** Commit whatever waits for its commit. */
+  flushAll(): void {
+    for (const { file } of this.#open.values()) file.flush()
+  }
+
   closeAll(): void {
     for (const pooled of [...this.#open.values()]) this.#close(pooled)
   }

@@ -19,6 +19,24 @@ export function createDurably(file: string, content: Uint8Array): void {
   if (madeFolder !== undefined) syncFolders(path.dirname(folder), path.dirname(madeFolder))
 }
 
+/**
+ * Copy a file, durable when this settles; the copy shares its blocks with the original where the file system can. Fails
+ * where a file of that name exists. Nobody may write to the original meanwhile.
+ */
+export async function copyDurably(from: string, to: string): Promise<void> {
+  const folder = path.dirname(to)
+  const madeFolder = fs.mkdirSync(folder, { recursive: true, mode: 0o700 })
+  await fs.promises.copyFile(from, to, fs.constants.COPYFILE_EXCL | fs.constants.COPYFILE_FICLONE)
+  const handle = await fs.promises.open(to, 'r+')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+  syncFolder(folder)
+  if (madeFolder !== undefined) syncFolders(path.dirname(folder), path.dirname(madeFolder))
+}
+
 /** Replace a file's content at once: whoever reads it sees the old or the new, after a crash too. */
 export function replaceDurably(file: string, content: string): void {
   const beside = `${file}.new`

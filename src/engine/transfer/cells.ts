@@ -25,7 +25,11 @@ export function cellOf(table: Table, column: Column): Cell {
   const isBoolean = column.type.toUpperCase() === 'BOOLEAN'
   return {
     column,
-    fromText: isBoolean ? booleanFromText : column.type === '' || column.type.toUpperCase() === 'ANY' ? asIs : readers[kind],
+    fromText: isBoolean
+      ? booleanFromText
+      : column.type === '' || column.type.toUpperCase() === 'ANY'
+        ? asIs
+        : readers[kind],
     toText: (value) => toText(isBoolean ? toBoolean(value) : value),
     toJson: (value) => toJson(isBoolean ? toBoolean(value) : value, kind),
   }
@@ -45,7 +49,7 @@ const readers: { readonly [kind in Affinity]: (text: string) => Bound } = {
   blob: blobFromText,
   real: (text) => realFromText(text) ?? fault(text, 'a number'),
   integer: (text) => integerFromText(text) ?? realFromText(text) ?? fault(text, 'a number'),
-  numeric: (text) => integerFromText(text) ?? realFromText(text) ?? text,
+  numeric: (text) => integerFromText(text) ?? (isNumericText(text) ? Number(text) : text),
 }
 
 function asIs(text: string): string {
@@ -61,8 +65,13 @@ export function integerFromText(text: string): Bound | undefined {
   return int <= maxInt64 && int >= minInt64 ? int : undefined
 }
 
+/** What SQLite takes for a number, and what is written here for the two that it has no digits for. */
+function isNumericText(text: string): boolean {
+  return /^[+-]?((\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|Infinity)$/.test(text)
+}
+
 export function realFromText(text: string): number | undefined {
-  if (/^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/.test(text)) return Number(text)
+  if (isNumericText(text)) return Number(text)
   const infinite = /^([+-]?)inf(inity)?$/i.exec(text)
   return infinite ? (infinite[1] === '-' ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY) : undefined
 }
@@ -84,7 +93,8 @@ function fault(text: string, wanted: string): never {
 
 function toText(value: SqlValue): string | null {
   if (value === null) return null
-  if (value instanceof Uint8Array) return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('base64')
+  if (value instanceof Uint8Array)
+    return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('base64')
   return Object.is(value, -0) ? '-0.0' : String(value)
 }
 

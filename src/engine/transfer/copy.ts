@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import Database from 'better-sqlite3'
 import { codeOf } from '../../storage/faults.ts'
 import type { Progress } from '../edit.ts'
+import type { Tenant } from '../tenant.ts'
 import { Slices } from './slices.ts'
 
 const firstPages = 64
@@ -35,6 +36,13 @@ export async function copyDatabase(source: string, target: string, progress: Pro
   } finally {
     db.close()
   }
+}
+
+/** The path of a tenant's file, at its branch's head and with everything committed; null where it has none. */
+export async function committedFile(tenant: Tenant): Promise<string | null> {
+  await tenant.read(() => undefined)
+  tenant.flush()
+  return tenant.path()
 }
 
 /**

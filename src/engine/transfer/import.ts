@@ -1,4 +1,4 @@
-import path from 'node:path'
+import { extname } from 'node:path'
 import { refuse } from '../../base/refusal.ts'
 import type { Progress } from '../edit.ts'
 import type { EngineParts } from '../engine.ts'
@@ -46,12 +46,14 @@ export async function importFile(
   if (format === undefined) refuse('importFailed', { path: options.path, reason: 'what format? name it' })
   requireTableFor(format, options.table)
   if (format === 'sqlite') return importSqlite(parts, tenant, source, options, progress)
-  return importRows(parts, tenant, source, { ...options, format, table: options.table as string }, progress)
+  const { path, delimiter, table = '' } = options
+  const { maxMessageBytes: maxLength } = parts.config.limits
+  return importRows(parts, tenant, { source, path, format, delimiter, maxLength }, { ...options, table }, progress)
 }
 
 /** The format that a file's extension stands for. */
 export function formatByName(file: string): Format | undefined {
-  return extensions[path.extname(file).toLowerCase()]
+  return extensions[extname(file).toLowerCase()]
 }
 
 const extensions: { readonly [extension: string]: Format } = {

@@ -1,41 +1,56 @@
 import { cleanName, isSystemColumn, nameFault } from '../../../protocol/names.ts'
+import { decodeValue, ValueFault } from '../../../protocol/values.ts'
 import type { ColumnSpec, TableSpec } from '../../schema/define.ts'
 import { foldName } from '../../schema/sql.ts'
 import { integerFromText, realFromText } from './cells.ts'
-import { TextFault } from './text.ts'
+import type { Fields } from './csv.ts'
+import type { JsonRow } from './json.ts'
+import type { RecordSink } from './records.ts'
+import { type Located, TextFault } from './text.ts'
 
 type Kind = 'boolean' | 'integer' | 'wideInteger' | 'real' | 'blob' | 'text'
 
-/** What columns a file's rows need, found by looking at every value. */
-export class Inference {
-  readonly #columns = new Map<string, Set<Kind>>()
+/** Finds out what columns a file's records need, by looking at every value. */
+export class Inference implements RecordSink {
+  readonly #kinds = new Map<string, Set<Kind>>()
+  #header: Set<Kind>[] | undefined
 
-  get isEmpty(): boolean {
-    return this.#columns.size === 0
+  fields({ value: fields }: Located<Fields>): void {
+    if (this.#header === undefined) {
+      this.#header = fields.map((name) => this.#column(name ?? ''))
+      return
+    }
+    for (const [at, text] of fields.entries()) if (text !== null) this.#header[at]?.add(kindOfText(text))
   }
 
-  /** The kinds seen in a column so far. */
-  column(name: string): Set<Kind> {
-    let kinds = this.#columns.get(name)
-    if (kinds === undefined) {
-      kinds = new Set()
-      this.#columns.set(name, kinds)
+  object({ line, value: row }: Located<JsonRow>): void {
+    for (const [name, value] of Object.entries(row)) {
+      const kinds = this.#column(name)
+      const kind = kindOfJson(value, line, name)
+      if (kind !== undefined) kinds.add(kind)
     }
-    return kinds
   }
 
   /** The table that holds them. Names are made valid where they are not; system columns come in where none is named. */
   table(name: string): TableSpec {
-    const names = [...this.#columns.keys()]
+    if (this.#kinds.size === 0) throw new TextFault(1, 'there is nothing to tell the columns from')
     const taken = new Map<string, string>()
-    const columns = names.map((given): ColumnSpec => {
+    const columns = [...this.#kinds].map(([given, kinds]): ColumnSpec => {
       const column = columnName(given)
       const other = taken.get(foldName(column))
-      if (other !== undefined) throw new TextFault(1, `both ${other} and ${given} would be column ${column}`, given)
+      if (other !== undefined) throw new TextFault(1, `${other} and ${given} would both be column ${column}`, given)
       taken.set(foldName(column), given)
-      return { name: column, type: typeOf(this.column(given)) }
+      return { name: column, type: typeOf(kinds) }
     })
     return { name, columns, systemColumns: !columns.some((column) => isSystemColumn(column.name)) }
+  }
+
+  #column(name: string): Set<Kind> {
+    const known = this.#kinds.get(name)
+    if (known) return known
+    const kinds = new Set<Kind>()
+    this.#kinds.set(name, kinds)
+    return kinds
   }
 }
 
@@ -45,26 +60,26 @@ export function columnName(given: string): string {
   return cleanName('column', given) ?? cleanName('column', `c_${given}`) ?? given
 }
 
-/** What kind of value a CSV field is. Leading zeros are part of a text, such as a postal code. */
-export function kindOfText(text: string): Kind {
-  if (/^[+-]?0\d/.test(text) || text.startsWith('+')) return 'text'
+/** Leading zeros and plus signs are part of a text, such as a postal code or a telephone number. */
+function kindOfText(text: string): Kind {
+  if (/^(\+|-?0\d)/.test(text)) return 'text'
   const integer = integerFromText(text)
   if (integer !== undefined) return typeof integer === 'bigint' ? 'wideInteger' : 'integer'
-  return /\d/.test(text) && realFromText(text) !== undefined ? 'real' : 'text'
+  return realFromText(text) === undefined ? 'text' : 'real'
 }
 
-export function kindOfValue(value: null | boolean | number | bigint | string | Uint8Array): Kind | undefined {
-  switch (typeof value) {
-    case 'boolean':
-      return 'boolean'
-    case 'number':
-      return 'real'
-    case 'bigint':
-      return value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER ? 'integer' : 'wideInteger'
-    case 'string':
-      return 'text'
-    default:
-      return value === null ? undefined : 'blob'
+function kindOfJson(json: unknown, line: number, column: string): Kind | undefined {
+  try {
+    const value = decodeValue(json)
+    if (value === null) return undefined
+    if (typeof value === 'boolean') return 'boolean'
+    if (typeof value === 'number') return 'real'
+    if (typeof value === 'string') return 'text'
+    if (typeof value !== 'bigint') return 'blob'
+    return value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER ? 'integer' : 'wideInteger'
+  } catch (error) {
+    if (error instanceof ValueFault) throw new TextFault(line, error.message, column)
+    throw error
   }
 }
 

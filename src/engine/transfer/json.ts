@@ -73,7 +73,10 @@ export class JsonArrayParser implements RecordParser<JsonRow> {
         else if (character === '{' || character === '[') this.#depth++
         else if (character === '}' || character === ']') this.#depth--
         if (this.#depth > 0) continue
-        rows.push({ line: this.#objectLine, value: parseRow(this.#object + chunk.slice(start, at + 1), this.#objectLine) })
+        rows.push({
+          line: this.#objectLine,
+          value: parseRow(this.#object + chunk.slice(start, at + 1), this.#objectLine),
+        })
         this.#object = ''
       } else if (!/\s/.test(character)) {
         this.#step(character)

@@ -16,6 +16,11 @@ export function sourceFile(parts: EngineParts, given: string): string {
   const stat = fs.statSync(source)
   if (!stat.isFile()) refuse('pathRefused', { path: given, reason: 'not a regular file' })
   if (isInProject(parts, source) || isOwnFile(parts, stat)) refuseOwn(given)
+  try {
+    fs.accessSync(source, fs.constants.R_OK)
+  } catch (error) {
+    refuse('pathRefused', { path: given, reason: 'it cannot be read' }, { cause: error })
+  }
   return source
 }
 
@@ -33,7 +38,8 @@ export function targetFile(parts: EngineParts, given: string, overwrite: boolean
   if (stat && isOwnFile(parts, stat)) refuseOwn(given)
   for (const suffix of ['-wal', '-journal']) {
     // SQLite would take it for the new file's own and write its pages over it.
-    if (sizeOf(target + suffix) > 0) refuse('pathRefused', { path: given, reason: `a file with ${suffix} lies beside it` })
+    if (sizeOf(target + suffix) > 0)
+      refuse('pathRefused', { path: given, reason: `a file with ${suffix} lies beside it` })
   }
   return target
 }

@@ -17,7 +17,7 @@ import type { Head } from '../heads.ts'
 import type { Tenant } from '../tenant.ts'
 import { rowsOf, runAside } from './aside.ts'
 import { copyDatabase } from './copy.ts'
-import type { ImportOptions, Imported } from './import.ts'
+import type { Imported, ImportOptions } from './import.ts'
 
 /**
  * Make an SQLite file a tenant, as it is:
@@ -52,6 +52,7 @@ export async function importSqlite(
         progress.signal.throwIfAborted()
         branch.requireWritable()
         requireFitting(branch.head.schema, schema)
+        while (tenant.row.fileId !== null && !tenant.isPrivate) await parts.sharing.makePrivate(tenant)
         requireNoRows(tenant, options.path)
         tenant.dropFile()
         const before = tenant.row
@@ -70,7 +71,7 @@ export async function importSqlite(
           return { rows, changeSet }
         } catch (error) {
           // The catalog knows nothing of the file, should it be in its place already.
-          tenant.row = before
+          tenant.follow(before)
           throw error
         }
       }),
@@ -144,7 +145,8 @@ function requireNoReservedNames(db: Database.Database): void {
     const isTouch = type === 'trigger' && name.startsWith(touchPrefix) && !table.startsWith('__')
     return name.startsWith('__') && !isTouch
   })
-  if (reserved) refuse('notSupported', { what: `${reserved.type} ${reserved.name}: names that start with __ are reserved` })
+  if (reserved)
+    refuse('notSupported', { what: `${reserved.type} ${reserved.name}: names that start with __ are reserved` })
 }
 
 interface SchemaObject {
@@ -175,7 +177,11 @@ async function check(scratch: string, schema: Schema, given: string, progress: P
   const tables = [...schema.tables, ...schema.virtualTables].map(({ name }) => name)
   const [integrity, orphans, ...counts] = await runAside(
     scratch,
-    ['pragma integrity_check(10)', 'select "table", rowid, parent from pragma_foreign_key_check limit 10', ...tables.map(countSql)],
+    [
+      'pragma integrity_check(10)',
+      'select "table", rowid, parent from pragma_foreign_key_check limit 10',
+      ...tables.map(countSql),
+    ],
     progress.signal,
   )
   const faults = rowsOf(integrity, given).map(([text]) => String(text))

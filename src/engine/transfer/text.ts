@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer'
-import { type FileHandle, open } from 'node:fs/promises'
 import { constants } from 'node:fs'
+import { type FileHandle, open } from 'node:fs/promises'
 
 const chunkBytes = 128 * 1024
 

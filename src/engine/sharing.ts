@@ -1,0 +1,235 @@
+import { assert } from '../base/assert.ts'
+import type { FileRow } from '../catalog/files.ts'
+import { openFile } from '../storage/connection.ts'
+import { guarded } from '../storage/faults.ts'
+import { copyDurably, linkDurably, removeDatabaseFile, sizeOf } from '../storage/files.ts'
+import type { Branch } from './branch.ts'
+import type { EngineParts } from './engine.ts'
+import type { Tenant } from './tenant.ts'
+
+/**
+ * Copy before write.
+ *
+ * A file belongs to one branch and may be seen by others that were forked from it. Before the first write of any side
+ * after a fork, the file is made private: whoever does not own it takes a copy, and whoever does hands one to the others.
+ * The copy is durable before the catalog knows of it, and one catalog transaction repoints everybody: at every point a
+ * crash leaves the state before or the state after, and at most a file that nobody knows of.
+ *
+ * **Invariant:** a file is written in place only by the branch that owns it, knows it through a row of its own, and has
+ * been found to be alone with it since the newest fork that could see it.
+ */
+export class Sharing {
+  readonly #parts: () => EngineParts
+  /** Files that are being copied, each with the end of it. */
+  readonly #copying = new Map<number, Promise<void>>()
+
+  constructor(parts: () => EngineParts) {
+    this.#parts = parts
+  }
+
+  /** Make sure that `tenant` may write its file in place. It may have another file afterwards. */
+  async makePrivate(tenant: Tenant): Promise<void> {
+    while (tenant.row.fileId !== null && !tenant.isPrivate) {
+      const { branch, row, file } = tenant
+      const underWay = this.#copying.get(file.id)
+      if (underWay) {
+        await underWay
+        continue
+      }
+      const isOurs = file.branchId === branch.row.id && row.branchId === branch.row.id
+      const copying = isOurs ? this.#giveAway(tenant, file) : this.#takeCopy(tenant, file)
+      this.#copying.set(
+        file.id,
+        copying.catch(() => {}),
+      )
+      try {
+        await copying
+      } finally {
+        this.#copying.delete(file.id)
+      }
+    }
+  }
+
+  /** Whether nobody but `tenant` sees its file; if so, it may write it in place from now on. Copies nothing. */
+  claim(tenant: Tenant): boolean {
+    if (tenant.isPrivate) return true
+    const { branch, row, file } = tenant
+    if (file.branchId !== branch.row.id || row.branchId !== branch.row.id) return false
+    if (this.sharers(branch, file).length > 0) return false
+    const { catalog } = this.#parts()
+    catalog.writeNow(() => catalog.files.setPrivateSince(file.id, catalog.nextSeq()))
+    tenant.follow(tenant.row)
+    return true
+  }
+
+  /** The branches, other than `except`, that see a file, and the name under which each does; parents before children. */
+  sharers(except: Branch, file: FileRow): { branch: Branch; name: string }[] {
+    const { catalog } = this.#parts()
+    const names = new Set(catalog.tenants.usersOfFile(file.id).map(({ name }) => name))
+    const branches = [...except.database.branches.values()].sort((a, b) => a.row.id - b.row.id)
+    return branches.flatMap((branch) => {
+      if (branch === except) return []
+      return [...names].filter((name) => branch.resolve(name)?.fileId === file.id).map((name) => ({ branch, name }))
+    })
+  }
+
+  /** Settles when none of these files is being copied; what follows at once finds them so. */
+  async settled(fileIds: Iterable<number>): Promise<void> {
+    const ids = [...fileIds]
+    for (;;) {
+      const underWay = ids.map((id) => this.#copying.get(id)).find((copying) => copying !== undefined)
+      if (underWay === undefined) return
+      await underWay
+    }
+  }
+
+  /** What happens to a file when a branch stops seeing it: it goes to those who still see it, or away. */
+  leave(branch: Branch, file: FileRow): FileSteps {
+    const { catalog } = this.#parts()
+    if (file.branchId !== branch.row.id) return keepFile
+    const heir = this.sharers(branch, file)[0]
+    if (heir) return this.#handOver(file, heir.branch, heir.name)
+    return {
+      record() {},
+      forget() {
+        catalog.tenants.deleteOfFile(file.id)
+        catalog.files.delete(file.id)
+      },
+      clean: () => this.#remove(file),
+    }
+  }
+
+  /** What a tenant that gets another name does with its file: it moves along, or goes to those who still see it. */
+  move(tenant: Tenant, newName: string): FileSteps {
+    const { branch, file } = tenant
+    if (file.branchId !== branch.row.id) return keepFile
+    const heir = this.sharers(branch, file)[0]
+    return this.#handOver(file, heir?.branch ?? branch, heir?.name ?? newName)
+  }
+
+  /** Give a file to a branch, to lie where a tenant of this name would lie. */
+  #handOver(file: FileRow, branch: Branch, name: string): FileSteps {
+    const { catalog, layout, pool } = this.#parts()
+    const path = layout.tenantFile(branch.database.row.name, branch.name, name)
+    assert(!catalog.files.hasPath(path), 'a file was to be put where another lies')
+    pool.close(file.id)
+    guarded(`file ${file.path}`, () => linkDurably(layout.absolute(file.path), layout.absolute(path)))
+    return {
+      record() {
+        if (branch.row.id === file.branchId) catalog.files.setPath(file.id, path)
+        else catalog.files.setOwner(file.id, branch.row.id, path)
+      },
+      forget() {},
+      clean: () => removeDatabaseFile(layout.absolute(file.path)),
+    }
+  }
+
+  #remove(file: FileRow): void {
+    const { layout, pool } = this.#parts()
+    pool.close(file.id)
+    removeDatabaseFile(layout.absolute(file.path))
+  }
+
+  /** What is kept in memory of a file's tenants no longer holds. */
+  refresh(branch: Branch, names: Iterable<string>): void {
+    for (const name of names) for (const other of branch.database.branches.values()) other.refresh(name)
+  }
+
+  /** The file is another branch's, or known through another's row: leave it as it is, and take a copy. */
+  async #takeCopy(tenant: Tenant, file: FileRow): Promise<void> {
+    const { catalog, layout } = this.#parts()
+    const { branch, name } = tenant
+    const path = layout.tenantFile(branch.database.row.name, branch.name, name)
+    await this.#copy(file, path)
+    catalog.writeNow(() => {
+      const seq = catalog.nextSeq()
+      const { changeSet } = file
+      const copy = catalog.files.insert({ branchId: branch.row.id, path, privateSince: seq, changeSet })
+      catalog.tenants.insert({ ...tenant.row, branchId: branch.row.id, created: seq, fileId: copy.id })
+    })
+    this.refresh(branch, [name])
+  }
+
+  /** The file is ours: whoever else sees it gets a copy, and we go on with the file. */
+  async #giveAway(tenant: Tenant, file: FileRow): Promise<void> {
+    const { catalog, layout } = this.#parts()
+    const { branch } = tenant
+    const others = this.sharers(branch, file)
+    const heir = others[0]
+    if (heir === undefined) {
+      this.claim(tenant)
+      return
+    }
+    const path = layout.tenantFile(heir.branch.database.row.name, heir.branch.name, heir.name)
+    await this.#copy(file, path)
+    catalog.writeNow(() => {
+      // It may be shared in turn, among those it is given to: the first write to it looks.
+      const { changeSet } = file
+      const theirs = catalog.files.insert({ branchId: heir.branch.row.id, path, privateSince: 0, changeSet })
+      this.repoint(branch, file, theirs.id)
+      catalog.files.setPrivateSince(file.id, catalog.nextSeq())
+    })
+    this.refresh(branch, [...new Set([tenant.name, ...others.map(({ name }) => name)])])
+  }
+
+  /** Within a catalog write: every branch but `owner` that sees `file` sees the file `theirs` instead. */
+  repoint(owner: Branch, file: FileRow, theirs: number): void {
+    const { catalog } = this.#parts()
+    for (const { branch, name } of this.sharers(owner, file)) {
+      // Parents come first: a descendant that now sees its parent's new row needs none of its own.
+      const row = branch.resolve(name)
+      if (row?.fileId !== file.id) continue
+      if (row.branchId === owner.row.id) {
+        catalog.tenants.insert({ ...row, branchId: branch.row.id, created: branch.row.forkedAt, fileId: theirs })
+      } else catalog.tenants.setFile(row, theirs)
+    }
+  }
+
+  /** Copy a file as it is now, durably. Nobody writes to it meanwhile: it is shared. */
+  async #copy(file: FileRow, to: string): Promise<void> {
+    const { catalog, layout, pool } = this.#parts()
+    const from = layout.absolute(file.path)
+    const target = layout.absolute(to)
+    assert(!catalog.files.hasPath(to), 'a file was to be copied over another')
+    const open = pool.find(file.id)
+    if (open) open.file.checkpoint()
+    else if (sizeOf(`${from}-wal`) > 0) guarded(`file ${file.path}`, () => settleLog(from))
+    await guardedAsync(`file ${file.path}`, async () => {
+      // What an earlier try left behind belongs to nobody.
+      removeDatabaseFile(target)
+      await copyDurably(from, target)
+    })
+  }
+}
+
+/** Bring what a killed daemon left in a write-ahead log into its file. */
+function settleLog(path: string): void {
+  const db = openFile(path, 'normal')
+  try {
+    db.pragma('wal_checkpoint(truncate)')
+  } finally {
+    db.close()
+  }
+}
+
+/** What is done to a file around a catalog write; the disk is ready for the state after it before it begins. */
+export interface FileSteps {
+  /** Within the write, first. */
+  record(): void
+  /** Within the write, last. */
+  forget(): void
+  /** After it: remove what belongs to nobody now. A crash before this leaves it to the next start. */
+  clean(): void
+}
+
+const keepFile: FileSteps = { record() {}, forget() {}, clean() {} }
+
+async function guardedAsync<T>(what: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    return guarded(what, () => {
+      throw error
+    })
+  }
+}
