@@ -25,6 +25,7 @@ export interface ChangeSet {
 export class ChangeSets {
   readonly #insert: Database.Statement
   readonly #get: Database.Statement<[string], ChangeSet>
+  readonly #parents: Database.Statement<[string], Parents>
   readonly #history: Database.Statement<[string, number], ChangeSet>
 
   constructor(db: Database.Database) {
@@ -33,6 +34,7 @@ export class ChangeSets {
       values ($id, $parent, $merged, $depth, $seq, $message, $client, $createdAt, $changes, $steps, $model, $sameAs)
     `)
     this.#get = db.prepare(`select ${columns} from change_set where id = ?`)
+    this.#parents = db.prepare('select parent, merged, seq, same_as as sameAs from change_set where id = ?')
     this.#history = db.prepare(`
       with recursive line (id, step) as (
         select ?, 0
@@ -51,10 +53,57 @@ export class ChangeSets {
     return this.#get.get(id)
   }
 
+  /**
+   * The newest change set from which both `a` and `b` come, along either parent.
+   */
+  commonAncestor(a: string, b: string): string | undefined {
+    const ofA = new Set(this.#ancestors(a))
+    let newest: { id: string; seq: number } | undefined
+    for (const id of this.#ancestors(b)) {
+      const seq = ofA.has(id) ? (this.#parents.get(id)?.seq ?? 0) : -1
+      if (seq >= 0 && seq > (newest?.seq ?? -1)) newest = { id, seq }
+    }
+    return newest?.id
+  }
+
+  /** Whether `ancestor` lies on the line of first parents of `id`, or is it. */
+  isOnLine(ancestor: string, id: string): boolean {
+    for (let at: string | null = id; at !== null; at = this.#parents.get(at)?.parent ?? null) {
+      if (at === ancestor) return true
+    }
+    return false
+  }
+
+  /** What the merges among the ancestors of these say of ids that mean the same; JSON. */
+  sameAs(...ids: string[]): string[] {
+    const all = new Set(ids.flatMap((id) => [...this.#ancestors(id)]))
+    return [...all].flatMap((id) => this.#parents.get(id)?.sameAs ?? [])
+  }
+
+  *#ancestors(id: string): Iterable<string> {
+    const seen = new Set<string>()
+    const open = [id]
+    for (let at = open.pop(); at !== undefined; at = open.pop()) {
+      if (seen.has(at)) continue
+      seen.add(at)
+      yield at
+      const { parent, merged } = this.#parents.get(at) ?? { parent: null, merged: null }
+      if (parent !== null) open.push(parent)
+      if (merged !== null) open.push(merged)
+    }
+  }
+
   /** `id` and what lies before it along first parents, newest first. */
   history(id: string, limit: number): ChangeSet[] {
     return this.#history.all(id, limit)
   }
+}
+
+interface Parents {
+  readonly parent: string | null
+  readonly merged: string | null
+  readonly seq: number
+  readonly sameAs: string | null
 }
 
 const columns =

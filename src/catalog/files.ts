@@ -6,7 +6,7 @@ export interface FileRow {
   readonly branchId: number
   /** Relative to `.cinchdb`. */
   readonly path: string
-  /** The `seq` since which nobody else shares it. */
+  /** The `seq` since which nobody else shares it; -1: that is not known. */
   readonly privateSince: number
   /** Where it stood when last seen. The file itself knows better; this is for counting and for finding what is behind. */
   readonly changeSet: string
@@ -50,7 +50,7 @@ export class Files {
     this.#setFault = db.prepare('update file set fault = $fault where id = $id')
     this.#setPath = db.prepare('update file set path = $path where id = $id')
     this.#setOwner = db.prepare(`
-      update file set branch_id = $branchId, path = $path, private_since = 0 where id = $id
+      update file set branch_id = $branchId, path = $path, private_since = -1 where id = $id
     `)
     this.#moveFolder = db.prepare(`
       update file set path = $to || substr(path, length($from) + 1) where branch_id = $branchId and substr(path, 1, length($from) + 1) = $from || '/'

@@ -24,7 +24,7 @@ export class Tenants {
   readonly #remove: Database.Statement
   readonly #usersOfFile: Database.Statement<[number], TenantRow>
   readonly #deleteOfBranch: Database.Statement
-  readonly #deleteOfFile: Database.Statement
+  readonly #letGoOfFile: Database.Statement
   readonly #ofBranch: Database.Statement<[number], TenantRow>
 
   constructor(db: Database.Database) {
@@ -51,7 +51,7 @@ export class Tenants {
       update tenant set file_id = $fileId where branch_id = $branchId and name = $name and created = $created
     `)
     this.#remove = db.prepare('delete from tenant where branch_id = $branchId and name = $name and created = $created')
-    this.#deleteOfFile = db.prepare('delete from tenant where file_id = ?')
+    this.#letGoOfFile = db.prepare('update tenant set file_id = null where file_id = ?')
     this.#ofBranch = db.prepare(`select ${columns} from tenant where branch_id = ? order by name, created`)
     this.#deleteOfBranch = db.prepare('delete from tenant where branch_id = ?')
     this.#usersOfFile = db.prepare(`select ${columns} from tenant where file_id = ?`)
@@ -84,8 +84,9 @@ export class Tenants {
     return this.#ofBranch.all(branchId)
   }
 
-  deleteOfFile(fileId: number): void {
-    this.#deleteOfFile.run(fileId)
+  /** A file goes that nobody sees. Rows that point at it may still be seen by forks without data. */
+  letGoOfFile(fileId: number): void {
+    this.#letGoOfFile.run(fileId)
   }
 
   deleteOfBranch(branchId: number): void {

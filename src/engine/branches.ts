@@ -8,6 +8,7 @@ import { syncFolder } from '../storage/files.ts'
 import { branchFolder } from '../storage/layout.ts'
 import { Branch } from './branch.ts'
 import type { Engine, EngineParts } from './engine.ts'
+import type { Tenant } from './tenant.ts'
 
 export interface NewBranch {
   readonly database: string
@@ -82,7 +83,7 @@ export async function deleteBranch(engine: Engine, database: string, name: strin
   }
   branch.requireNoMaintenance()
   await settleWriters(branch)
-  await sharing.settled(catalog.files.ownedBy(branch.row.id).map(({ id }) => id))
+  await sharing.settled()
 
   const files = catalog.files.ownedBy(branch.row.id)
   for (const { id } of files) pool.close(id)
@@ -120,7 +121,7 @@ export async function renameBranch(engine: Engine, database: string, name: strin
   if (config.protectedBranches.includes(name)) refuse('protected', { noun: 'branch', name })
   branch.requireNoMaintenance()
   await settleWriters(branch)
-  await sharing.settled(catalog.files.ownedBy(branch.row.id).map(({ id }) => id))
+  await sharing.settled()
 
   if (branch.database.branches.has(newName)) refuse('branchExists', { database, branch: newName })
   engine.requireFreeFolder(database, newName)
@@ -146,18 +147,20 @@ export function finishPlans(parts: EngineParts): void {
   for (const plan of parts.catalog.plans.all()) finishPlan(parts, plan)
 }
 
-/** Wait until nobody holds a tenant's write turn in a branch; give up after a while, and say who it is. */
-export async function settleWriters(branch: Branch): Promise<void> {
+/** Wait until nobody but `except` holds a tenant's write turn in a branch; give up after a while, and say who it is. */
+export async function settleWriters(branch: Branch, except?: Tenant): Promise<void> {
   const giveUpAt = performance.now() + patienceMs
-  while (branch.taken.size > 0) {
-    const tenants = [...branch.taken.keys()]
+  for (;;) {
+    const holders = [...branch.taken.values()].filter((tenant) => tenant !== except)
+    if (holders.length === 0) return
+    const tenants = holders.map(({ name }) => name)
     const leftMs = giveUpAt - performance.now()
     if (leftMs <= 0) refuse('tenantBusy', { database: branch.database.row.name, branch: branch.name, tenants })
     let timer: NodeJS.Timeout | undefined
     const patience = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, leftMs)
     })
-    await Promise.race([patience, ...[...branch.taken.values()].map((tenant) => tenant.idle())])
+    await Promise.race([patience, ...holders.map((tenant) => tenant.idle())])
     clearTimeout(timer)
   }
 }

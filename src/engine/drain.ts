@@ -29,9 +29,12 @@ export class Drain {
   wake(): void {
     this.#isWoken = true
     if (this.#isStopped || this.#running) return
-    this.#running = this.#run().finally(() => {
-      this.#running = undefined
-    })
+    this.#running = this.#run()
+      // The catalog cannot be written (a full disk): the files stay behind until the next wake, or their next use.
+      .catch((error: unknown) => this.#log.error({ err: error }, 'the drain was cut short'))
+      .finally(() => {
+        this.#running = undefined
+      })
   }
 
   /** Settles when no file is behind, but for those that cannot follow. */

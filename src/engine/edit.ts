@@ -1,17 +1,21 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { SqlValue } from '../../protocol/values.ts'
 import { refuse } from '../base/refusal.ts'
+import type { ChangeSet } from '../catalog/change-sets.ts'
 import { noLimits, readRows } from '../query/execute.ts'
 import { type Evolved, evolve } from '../schema/apply.ts'
 import type { Change } from '../schema/change.ts'
 import { diff } from '../schema/diff.ts'
+import type { SameAs } from '../schema/identities.ts'
 import type { Proof, Step } from '../schema/plan.ts'
 import { openMemory } from '../storage/connection.ts'
 import type { Reader } from '../storage/tenant-file.ts'
 import { writeChangeSet } from '../storage/tenant-file.ts'
 import type { Branch } from './branch.ts'
+import { settleWriters } from './branches.ts'
 import type { EngineParts } from './engine.ts'
 import { Head, modelInterval } from './heads.ts'
+import type { Tenant } from './tenant.ts'
 import { visibleTenants } from './tenants.ts'
 
 export interface Edit {
@@ -23,6 +27,18 @@ export interface Edit {
   readonly dryRun?: boolean
   /** Runs within the catalog transaction of the flip: what it throws undoes the flip. */
   readonly alongside?: (head: Head) => void
+  /** The tenant whose write turn the caller holds. */
+  readonly holding?: Tenant
+  /** A merge: the other parent. */
+  readonly merged?: Merged
+  /** A fast-forward: the change set that is there already and to which the changes lead. */
+  readonly fastForward?: string
+}
+
+export interface Merged {
+  readonly changeSet: string
+  /** Ids of the other side that are this side's, found by this merge. */
+  readonly sameAs: readonly SameAs[]
 }
 
 export interface EditOutcome {
@@ -69,12 +85,14 @@ export async function editSchemaInTurn(
     const evolved = evolve(trial, from.schema, edit.changes, () => parts.ids.next())
     const { steps: plan, proofs } = evolved
     const tenants = proofs.length === 0 ? [] : tenantsWithFiles(parts, branch)
-    if (edit.dryRun || edit.changes.length === 0) {
+    const isNothing = edit.changes.length === 0 && edit.merged === undefined && edit.fastForward === undefined
+    if (edit.dryRun || isNothing) {
       return { changeSet: null, plan, tenantsToProve: tenants.length }
     }
 
     branch.watch = new Set()
     await prove(branch, proofs, tenants, progress)
+    await settleWriters(branch, edit.holding)
     progress.signal.throwIfAborted()
 
     // From here to the flip nothing gives up the thread: this is the gate.
@@ -84,7 +102,7 @@ export async function editSchemaInTurn(
     branch.requireWritable()
     parts.pool.flushAll()
 
-    const id = parts.ids.next()
+    const id = edit.fastForward ?? parts.ids.next()
     writeChangeSet(trial, id)
     const head = new Head(id, evolved.schema, trial)
     flip(parts, branch, head, edit, evolved)
@@ -112,21 +130,22 @@ function flip(parts: EngineParts, branch: Branch, head: Head, edit: Edit, { step
   const { catalog, heads, drain } = parts
   const parent = catalog.changeSets.get(branch.head.id)
   const depth = (parent?.depth ?? 0) + 1
+  const record = (): ChangeSet => ({
+    id: head.id,
+    parent: branch.head.id,
+    merged: edit.merged?.changeSet ?? null,
+    depth,
+    seq: catalog.nextSeq(),
+    message: edit.message ?? null,
+    client: edit.client ?? null,
+    createdAt: parts.now(),
+    changes: JSON.stringify(edit.changes),
+    steps: JSON.stringify({ steps, rebuilt }),
+    model: depth % modelInterval === 0 ? JSON.stringify(head.schema) : null,
+    sameAs: edit.merged ? JSON.stringify(edit.merged.sameAs) : null,
+  })
   catalog.writeNow(() => {
-    catalog.changeSets.insert({
-      id: head.id,
-      parent: branch.head.id,
-      merged: null,
-      depth,
-      seq: catalog.nextSeq(),
-      message: edit.message ?? null,
-      client: edit.client ?? null,
-      createdAt: parts.now(),
-      changes: JSON.stringify(edit.changes),
-      steps: JSON.stringify({ steps, rebuilt }),
-      model: depth % modelInterval === 0 ? JSON.stringify(head.schema) : null,
-      sameAs: null,
-    })
+    if (edit.fastForward === undefined) catalog.changeSets.insert(record())
     catalog.branches.setHead(branch.row.id, head.id)
     edit.alongside?.(head)
   })

@@ -185,8 +185,8 @@ export class Engine implements AsyncDisposable {
     // Nobody finds it from here on; who is at work in it is waited for.
     this.#databases.delete(name)
     for (const branch of branches) await settleWriters(branch)
+    await sharing.settled()
     const files = branches.flatMap(({ row }) => catalog.files.ownedBy(row.id))
-    await sharing.settled(files.map(({ id }) => id))
     for (const { id } of files) pool.close(id)
     for (const branch of branches) branch.retire()
     catalog.writeNow(() => {
@@ -218,8 +218,9 @@ export class Engine implements AsyncDisposable {
 
   /** Finish what is under way, bring everything to disk, and let go of the project. */
   async close(): Promise<void> {
-    const { catalog, drain, pool, positions } = this.parts
+    const { catalog, drain, pool, positions, sharing } = this.parts
     await drain.stop()
+    await sharing.settled()
     pool.closeAll()
     positions.write()
     catalog.checkpoint()

@@ -124,6 +124,18 @@ export class Heads {
     this.#heads.set(head.id, head)
   }
 
+  /** The changes that led from one change set to a later one of the same line. */
+  changesBetween(from: string, to: string): Change[] {
+    const batches: Change[][] = []
+    for (let at = to; at !== from; ) {
+      const changeSet = this.#catalog.changeSets.get(at)
+      assert(changeSet?.parent, `no way leads from change set ${from} to ${to}`)
+      batches.push(JSON.parse(changeSet.changes) as Change[])
+      at = changeSet.parent
+    }
+    return batches.reverse().flat()
+  }
+
   /** What brings a file from the schema of `from` to that of `to`, a later one of the same line. */
   migrations(from: string, to: string): readonly Migration[] {
     const key = `${from} ${to}`

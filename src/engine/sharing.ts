@@ -73,13 +73,13 @@ export class Sharing {
     })
   }
 
-  /** Settles when none of these files is being copied; what follows at once finds them so. */
-  async settled(fileIds: Iterable<number>): Promise<void> {
-    const ids = [...fileIds]
+  /** Settles when none of these files, or of all, is being copied; what follows at once finds them so. */
+  async settled(fileIds?: Iterable<number>): Promise<void> {
+    const ids = fileIds && [...fileIds]
     for (;;) {
-      const underWay = ids.map((id) => this.#copying.get(id)).find((copying) => copying !== undefined)
-      if (underWay === undefined) return
-      await underWay
+      const underWay = (ids ?? [...this.#copying.keys()]).flatMap((id) => this.#copying.get(id) ?? [])
+      if (underWay.length === 0) return
+      await Promise.all(underWay)
     }
   }
 
@@ -92,7 +92,7 @@ export class Sharing {
     return {
       record() {},
       forget() {
-        catalog.tenants.deleteOfFile(file.id)
+        catalog.tenants.letGoOfFile(file.id)
         catalog.files.delete(file.id)
       },
       clean: () => this.#remove(file),
@@ -165,7 +165,12 @@ export class Sharing {
     catalog.writeNow(() => {
       // It may be shared in turn, among those it is given to: the first write to it looks.
       const { changeSet } = file
-      const theirs = catalog.files.insert({ branchId: heir.branch.row.id, path, privateSince: 0, changeSet })
+      const theirs = catalog.files.insert({
+        branchId: heir.branch.row.id,
+        path,
+        privateSince: sharedUntilLooked,
+        changeSet,
+      })
       this.repoint(branch, file, theirs.id)
       catalog.files.setPrivateSince(file.id, catalog.nextSeq())
     })
@@ -201,6 +206,9 @@ export class Sharing {
     })
   }
 }
+
+/** Less than any fork's number: the first write to the file looks for sharers. */
+const sharedUntilLooked = -1
 
 /** Bring what a killed daemon left in a write-ahead log into its file. */
 function settleLog(path: string): void {

@@ -4,6 +4,7 @@ import type { Branch } from '../engine/branch.ts'
 import { createBranch, deleteBranch, renameBranch } from '../engine/branches.ts'
 import { planDiff } from '../engine/edit.ts'
 import { rootChangeSet } from '../engine/heads.ts'
+import { mergeBranches, revertChangeSet } from '../engine/merge.ts'
 import { Maintenance, maintenanceText } from './database.ts'
 import { branchRefusals, method, params } from './method.ts'
 import { Step } from './schema-values.ts'
@@ -111,6 +112,91 @@ export const diff = method({
     const { changes, steps } = planDiff(from, call.branch({ database, branch: head }).head)
     return { changes: changes as never, plan: steps }
   },
+})
+
+const Conflict = z
+  .object({
+    path: z.string().describe('table:users/column:age/default, index:idx_a, …; what a resolution names'),
+    kind: z.string(),
+    base: z.unknown(),
+    ours: z.unknown(),
+    theirs: z.unknown(),
+    reason: z.string(),
+  })
+  .meta({
+    id: 'Conflict',
+    description: 'two edits that cannot both hold: what the base, the target and the source have',
+  })
+
+const Resolution = z
+  .strictObject({
+    path: z.string().max(1_000),
+    take: z.union([z.enum(['ours', 'theirs']), z.strictObject({ definition: z.unknown() })]),
+  })
+  .meta({ id: 'Resolution', description: 'which side a conflict takes, or a definition of the shape that it shows' })
+
+const mergeParams = {
+  dryRun: z.boolean().default(false).describe('plan, try, count; change nothing'),
+  resolutions: z.array(Resolution).max(10_000).default([]),
+  message: z.string().max(10_000).optional().describe('kept in the history'),
+}
+
+const MergeResult = z.object({
+  status: z.enum(['merged', 'upToDate', 'conflicts', 'planned']),
+  fastForward: z.boolean(),
+  changeSet: z.string().nullable(),
+  plan: z.array(Step).readonly(),
+  conflicts: z.array(Conflict).readonly(),
+  tenantsToProve: z.int().describe('tenants whose rows were, or would be, looked at first'),
+})
+
+const mergeRefusals = [
+  ...branchRefusals,
+  'maintenance',
+  'branchReadOnly',
+  'invalidChange',
+  'schemaBroken',
+  'proofFailed',
+  'tenantBusy',
+] as const
+
+export const merge = method({
+  summary: 'Merge the schema of one branch into another: all of it becomes visible to every tenant at once, or none.',
+  access: 'edit',
+  params: params({
+    database,
+    source: BranchName,
+    target: BranchName.optional().describe('default: main'),
+    deleteSource: z.boolean().default(false),
+    ...mergeParams,
+  }),
+  result: MergeResult,
+  refusals: [...mergeRefusals, 'protected'],
+  handle: (call, { database, source, target = 'main', ...options }) =>
+    mergeBranches(
+      call.engine,
+      call.branch({ database, branch: source }),
+      call.branch({ database, branch: target }),
+      { ...options, client: call.session.client?.name } as never,
+      { signal: call.signal, report: (value) => call.progress(value) },
+    ),
+})
+
+export const revert = method({
+  summary:
+    'Take back a change set of a branch’s history. What was destroyed does not come back; the plan says what is.',
+  access: 'edit',
+  params: params({ database, name, changeSet: z.string().max(100), ...mergeParams }),
+  result: MergeResult,
+  refusals: [...mergeRefusals, 'changeSetNotFound'],
+  handle: (call, { database, name, changeSet, ...options }) =>
+    revertChangeSet(
+      call.engine,
+      call.branch({ database, branch: name }),
+      changeSet,
+      { ...options, client: call.session.client?.name } as never,
+      { signal: call.signal, report: (value) => call.progress(value) },
+    ),
 })
 
 export const history = method({

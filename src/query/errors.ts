@@ -1,5 +1,6 @@
 import { Refusal, refuse } from '../base/refusal.ts'
 import { codeOf, refuseFault } from '../storage/faults.ts'
+import type { Prepared, Statements } from '../storage/statements.ts'
 
 type Constraint = 'unique' | 'primaryKey' | 'notNull' | 'check' | 'foreignKey' | 'type' | 'trigger' | 'other'
 
@@ -12,6 +13,15 @@ const constraints: { readonly [code: string]: Constraint } = {
   SQLITE_CONSTRAINT_FOREIGNKEY: 'foreignKey',
   SQLITE_CONSTRAINT_DATATYPE: 'type',
   SQLITE_CONSTRAINT_TRIGGER: 'trigger',
+}
+
+/** A client's statement on one connection; refuses as `refuseSqlError` does where SQLite cannot compile it. */
+export function prepare({ statements }: { readonly statements: Statements }, sql: string): Prepared {
+  try {
+    return statements.get(sql)
+  } catch (error) {
+    return refuseSqlError(error)
+  }
 }
 
 /** Turn what SQLite said while a client's statement ran into a refusal of a stable kind. */

@@ -41,12 +41,12 @@ export function readRows(prepared: Prepared, params: Params, limits: ReadLimits,
     const bound = bindable(params)
     const collect = isShort ? collectAll : collectEach
     const rows: SqlValue[][] = []
-    const outcome = collect(prepared, bound, limits, rows)
+    const outcome = collect(prepared, bound, limits, rows, false)
     if (outcome !== 'inexact') return { columns: prepared.columns, rows, truncated: outcome === 'truncated' }
     rows.length = 0
     prepared.statement.safeIntegers(true)
     try {
-      const truncated = collect(prepared, bound, limits, rows) === 'truncated'
+      const truncated = collect(prepared, bound, limits, rows, true) === 'truncated'
       for (const row of rows) narrow(row)
       return { columns: prepared.columns, rows, truncated }
     } finally {
@@ -72,7 +72,7 @@ export function write(prepared: Prepared, params: Params, changesOf: () => numbe
       return { changes: prepared.statement.run(...bound).changes, returned: null }
     }
     const rows: SqlValue[][] = []
-    const truncated = collectEach(prepared, bound, limits, rows) === 'truncated'
+    const truncated = collectEach(prepared, bound, limits, rows, true) === 'truncated'
     if (truncated) refuse('limitExceeded', { limit: 'maxResultRows', max: limits.maxRows })
     for (const row of rows) narrow(row)
     return { changes: changesOf(), returned: { columns: prepared.columns, rows, truncated: false } }
@@ -85,11 +85,17 @@ export function write(prepared: Prepared, params: Params, changesOf: () => numbe
 type Outcome = 'complete' | 'truncated' | 'inexact'
 
 /** Fill `rows` with all there are, in one step. */
-function collectAll(prepared: Prepared, bound: unknown[], limits: ReadLimits, rows: SqlValue[][]): Outcome {
+function collectAll(
+  prepared: Prepared,
+  bound: unknown[],
+  limits: ReadLimits,
+  rows: SqlValue[][],
+  isExact: boolean,
+): Outcome {
   let bytes = 0
   for (const row of prepared.statement.all(...bound) as SqlValue[][]) {
     if (rows.length >= limits.maxRows) return 'truncated'
-    const rowBytes = measure(row)
+    const rowBytes = measure(row, isExact)
     if (rowBytes < 0) return 'inexact'
     bytes += rowBytes
     for (const at of prepared.booleans) row[at] = asBoolean(row[at] as SqlValue)
@@ -100,14 +106,20 @@ function collectAll(prepared: Prepared, bound: unknown[], limits: ReadLimits, ro
 }
 
 /** Fill `rows` one by one, up to the limits. */
-function collectEach(prepared: Prepared, bound: unknown[], limits: ReadLimits, rows: SqlValue[][]): Outcome {
+function collectEach(
+  prepared: Prepared,
+  bound: unknown[],
+  limits: ReadLimits,
+  rows: SqlValue[][],
+  isExact: boolean,
+): Outcome {
   let bytes = 0
   for (const row of prepared.statement.iterate(...bound) as IterableIterator<SqlValue[]>) {
     if (rows.length >= limits.maxRows) return 'truncated'
     if (rows.length % rowsBetweenClockLooks === rowsBetweenClockLooks - 1 && performance.now() > limits.deadline) {
       refuse('timeout', {})
     }
-    const rowBytes = measure(row)
+    const rowBytes = measure(row, isExact)
     if (rowBytes < 0) return 'inexact'
     bytes += rowBytes
     if (bytes > limits.maxBytes) refuse('limitExceeded', { limit: 'maxResultBytes', max: limits.maxBytes })
@@ -117,13 +129,13 @@ function collectEach(prepared: Prepared, bound: unknown[], limits: ReadLimits, r
   return 'complete'
 }
 
-/** Bytes of a row, roughly; -1 where a number may be an integer that lost digits. */
-function measure(row: readonly SqlValue[]): number {
+/** Bytes of a row, roughly; -1 where a number may be an integer that lost digits (`isExact`: integers are bigints). */
+function measure(row: readonly SqlValue[], isExact: boolean): number {
   let bytes = 0
   for (let at = 0; at < row.length; at++) {
     const value = row[at]
     if (typeof value === 'number') {
-      if (value > Number.MAX_SAFE_INTEGER || value < Number.MIN_SAFE_INTEGER) return -1
+      if (!isExact && (value > Number.MAX_SAFE_INTEGER || value < Number.MIN_SAFE_INTEGER)) return -1
       bytes += 8
     } else if (typeof value === 'string' || value instanceof Uint8Array) bytes += value.length
     else bytes += 8
@@ -153,9 +165,15 @@ function narrow(row: SqlValue[]): void {
   }
 }
 
-/** Parameters as better-sqlite3 takes them: booleans as integers. */
+/** More values than this do not fit a call. */
+const maxArguments = 10_000
+
+/** Parameters as better-sqlite3 takes them: booleans as integers, and very many of them as one list. */
 function bindable(params: Params): unknown[] {
-  if (Array.isArray(params)) return params.some(isBoolean) ? params.map(bindableValue) : (params as unknown[])
+  if (Array.isArray(params)) {
+    const values = params.some(isBoolean) ? params.map(bindableValue) : (params as unknown[])
+    return values.length > maxArguments ? [values] : values
+  }
   const entries = Object.entries(params)
   if (entries.length === 0) return []
   return [Object.fromEntries(entries.map(([name, value]) => [name, bindableValue(value)]))]

@@ -4,7 +4,7 @@ import { refuse } from '../base/refusal.ts'
 import { quoteName } from '../schema/sql.ts'
 import type { Prepared } from '../storage/statements.ts'
 import type { Reader, Writer } from '../storage/tenant-file.ts'
-import { refuseSqlError } from './errors.ts'
+import { prepare, refuseSqlError } from './errors.ts'
 import { bindableValue, noLimits, type ReadLimits, type RowSet, readRows, settleRow, write } from './execute.ts'
 import { requireColumn, type TableShape } from './table-shape.ts'
 import type { Condition } from './where.ts'
@@ -83,7 +83,7 @@ function prepareInsert(writer: Writer, table: TableShape, names: readonly string
       ? 'default values'
       : `(${columns.map(quoteName).join(', ')}) values (${columns.map(() => '?').join(', ')})`
   const sql = `insert into ${quoteName(table.name)} ${values}${returning ? ' returning *' : ''}`
-  return { names, kept, prepared: writer.statements.get(sql) }
+  return { names, kept, prepared: prepare(writer, sql) }
 }
 
 function isOfShape(row: object, names: readonly string[]): boolean {
@@ -95,7 +95,7 @@ function isOfShape(row: object, names: readonly string[]): boolean {
 /** The row with this key, or none. */
 export function getRow(reader: Reader, table: TableShape, id: RowKey): RowSet {
   const { sql, params } = keyCondition(table, id)
-  return readRows(reader.statements.get(`select * from ${quoteName(table.name)} where ${sql}`), params, noLimits, true)
+  return readRows(prepare(reader, `select * from ${quoteName(table.name)} where ${sql}`), params, noLimits, true)
 }
 
 export interface ListOptions {
@@ -118,12 +118,12 @@ export function listRows(reader: Reader, table: TableShape, options: ListOptions
     'limit ? offset ?',
   ]
   const params = [...(options.where?.params ?? []), BigInt(options.limit), BigInt(options.offset)]
-  return readRows(reader.statements.get(sql.filter(Boolean).join(' ')), params, limits)
+  return readRows(prepare(reader, sql.filter(Boolean).join(' ')), params, limits)
 }
 
 export function countRows(reader: Reader, table: TableShape, where: Condition | undefined): number {
   const sql = `select count(*) from ${quoteName(table.name)}${where ? ` where ${where.sql}` : ''}`
-  return readRows(reader.statements.get(sql), where?.params ?? [], noLimits).rows[0]?.[0] as number
+  return readRows(prepare(reader, sql), where?.params ?? [], noLimits).rows[0]?.[0] as number
 }
 
 function oneChange(): number {
@@ -150,7 +150,7 @@ export function updateRows(writer: Writer, table: TableShape, rows: readonly Row
     }
     const set = names.map((name) => `${quoteName(name)} = ?`).join(', ')
     const sql = `update ${quoteName(table.name)} set ${set} where ${keySql(table)} returning *`
-    const { returned } = write(writer.statements.get(sql), [...params, ...key], oneChange)
+    const { returned } = write(prepare(writer, sql), [...params, ...key], oneChange)
     if (!returned || returned.rows.length === 0) refuseRow(table, key)
     columns = returned.columns
     stored.push(...returned.rows)
@@ -163,7 +163,7 @@ export function deleteRows(writer: Writer, table: TableShape, ids: readonly RowK
   requireKey(table)
   for (const id of ids) {
     const { sql, params } = keyCondition(table, id)
-    const statement = writer.statements.get(`delete from ${quoteName(table.name)} where ${sql}`)
+    const statement = prepare(writer, `delete from ${quoteName(table.name)} where ${sql}`)
     if (write(statement, params, oneChange).changes === 0) refuseRow(table, params)
   }
   return ids.length

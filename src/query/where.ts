@@ -34,7 +34,7 @@ const listed =
   (negated: boolean): Operator =>
   (column, operand, params, decode) => {
     if (!Array.isArray(operand)) return fault(negated ? 'notIn takes a list' : 'in takes a list')
-    params.push(...operand.map(decode))
+    for (const each of operand) params.push(decode(each))
     return `${column} ${negated ? 'not in' : 'in'} (${operand.map(() => '?').join(', ')})`
   }
 

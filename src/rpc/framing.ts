@@ -65,7 +65,8 @@ export class Deframer {
   /** The stream has ended: a last line needs no newline. */
   end(): void {
     if (this.framing !== 'lines' || this.#broken || this.#pendingBytes === 0) return
-    this.#parse(this.#take(empty))
+    const line = this.#take(empty)
+    if (firstByte(line) >= 0) this.#parse(line)
   }
 
   #readLines(chunk: Buffer): void {

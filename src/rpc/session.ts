@@ -14,6 +14,9 @@ export interface Scope {
   readonly tenant: string
 }
 
+/** How long a client that does not read keeps a session from ending. */
+const closeGraceMs = 1_000
+
 /** Takes the requests of sessions. `reply` is called once, with the text of the answer, now or later. */
 export interface Dispatch {
   request(session: Session, request: Record<string, unknown>, reply: (json: string) => void): void
@@ -140,7 +143,9 @@ export class Session {
   async #close(reason: Refusal): Promise<void> {
     for (const call of this.#running.values()) call.abort(reason)
     this.connection.dispose()
+    const grace = setTimeout(() => this.#transport.destroy(), closeGraceMs)
     await this.#transport.close()
+    clearTimeout(grace)
     this.#transport.destroy()
     this.#resolveEnded()
   }
@@ -185,12 +190,7 @@ export class Session {
       return this.#fault('limitExceeded', { limit: 'maxBatch', max: this.#options.maxBatch })
     }
     const answers: string[] = []
-    let missing = values.filter(
-      (value) => !isRecord(value) || value.id !== undefined || value.method === undefined,
-    ).length
-    const isAnswer = (value: unknown) =>
-      isRecord(value) && value.method === undefined && ('result' in value || 'error' in value)
-    missing -= values.filter(isAnswer).length
+    let missing = values.filter(isAnswered).length
     for (const value of values) {
       this.#receiveOne(value, (json) => {
         this.#unanswered--
@@ -228,6 +228,13 @@ export class Session {
 function faultText<K extends ErrorKind>(kind: K, data: ErrorData<K>, id: unknown = null): string {
   const isId = typeof id === 'string' || typeof id === 'number'
   return JSON.stringify({ jsonrpc: '2.0', id: isId ? id : null, error: wireError(kind, data) })
+}
+
+/** Whether a message of a batch gets an answer: every one does but notifications and answers. */
+function isAnswered(value: unknown): boolean {
+  if (!isRecord(value)) return true
+  if (value.method !== undefined && value.id !== undefined) return true
+  return typeof value.method !== 'string' && !('result' in value) && !('error' in value)
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -29,7 +29,6 @@ export class Transport {
   readonly #output: Writable
   readonly #deframer: Deframer
   readonly #maxUnsentBytes: number
-  #framing: Framing
   #outgoing = ''
   #flushScheduled = false
   #paused = false
@@ -38,7 +37,6 @@ export class Transport {
   constructor(input: Readable, output: Writable, handler: TransportHandler, options: TransportOptions) {
     this.#input = input
     this.#output = output
-    this.#framing = options.framing ?? 'lines'
     this.#maxUnsentBytes = options.maxUnsentBytes
     this.#deframer = new Deframer(handler, options.maxMessageBytes, options.framing)
     const end = (gone: boolean) => {
@@ -47,10 +45,7 @@ export class Transport {
       this.#deframer.end()
       handler.ended(gone)
     }
-    input.on('data', (chunk: Buffer) => {
-      this.#deframer.push(chunk)
-      this.#framing = this.#deframer.framing ?? this.#framing
-    })
+    input.on('data', (chunk: Buffer) => this.#deframer.push(chunk))
     input.on('end', () => end(false))
     input.on('close', () => end(true))
     input.on('error', () => end(true))
@@ -59,13 +54,14 @@ export class Transport {
     output.on('drain', () => this.#resume())
   }
 
+  /** As the other side speaks, from its first byte on: the first message may be answered while its chunk is still read. */
   get framing(): Framing {
-    return this.#framing
+    return this.#deframer.framing ?? 'lines'
   }
 
   /** Send one message, given as JSON text. It leaves with everything else of this tick. */
   send(json: string): void {
-    this.#outgoing += frame(json, this.#framing)
+    this.#outgoing += frame(json, this.framing)
     if (this.#flushScheduled) return
     this.#flushScheduled = true
     process.nextTick(flush, this)

@@ -10,7 +10,8 @@ export function createDurably(file: string, content: Uint8Array): void {
   const madeFolder = fs.mkdirSync(folder, { recursive: true, mode: 0o700 })
   const handle = fs.openSync(file, 'wx', 0o600)
   try {
-    fs.writeSync(handle, content)
+    // Not writeSync: on a disk that is nearly full it writes a part, and says so only by its result.
+    fs.writeFileSync(handle, content)
     fs.fsyncSync(handle)
   } finally {
     fs.closeSync(handle)
@@ -42,7 +43,7 @@ export function replaceDurably(file: string, content: string): void {
   const beside = `${file}.new`
   const handle = fs.openSync(beside, 'w', 0o600)
   try {
-    fs.writeSync(handle, content)
+    fs.writeFileSync(handle, content)
     fs.fsyncSync(handle)
   } finally {
     fs.closeSync(handle)

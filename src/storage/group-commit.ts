@@ -44,7 +44,7 @@ export class GroupCommit {
       try {
         value = this.isOpen ? this.#runInside(work) : this.#runFirst(work)
       } catch (error) {
-        return reject(error)
+        return reject(this.#onFault(error))
       }
       this.#members.push({ work, value, resolve: resolve as (value: unknown) => void, reject })
     })
@@ -62,14 +62,14 @@ export class GroupCommit {
   /** Run `work` in a transaction of its own, committed when this returns. */
   alone<T>(work: () => T): T {
     this.flush()
-    this.#begin.run()
     try {
+      this.#begin.run()
       const value = work()
       this.#commit.run()
       return value
     } catch (error) {
       this.#abandon()
-      throw error
+      throw this.#onFault(error)
     }
   }
 
@@ -90,13 +90,13 @@ export class GroupCommit {
     for (const member of members) member.resolve(member.value)
   }
 
-  /** A deferred constraint failed at the commit: each one again in a transaction of its own, to find whose it was. */
+  /** Each one again in a transaction of its own: one of them has failed in a way that took all of them. */
   #runApart(members: readonly Member[]): void {
     for (const { work, resolve, reject } of members) {
       try {
         resolve(this.alone(work))
       } catch (error) {
-        reject(this.#onFault(error))
+        reject(error)
       }
     }
   }
@@ -125,11 +125,10 @@ export class GroupCommit {
         this.#release.run()
         throw error
       }
-      // SQLite gave up the whole transaction (disk full, input or output failed): nothing of the group is there.
+      // The whole transaction is gone: a trigger rolled it back, or the disk is full. Each of the others again by itself.
       const members = this.#members
       this.#members = []
-      const fault = this.#onFault(error)
-      for (const member of members) member.reject(fault)
+      this.#runApart(members)
       throw error
     }
   }
@@ -142,7 +141,7 @@ export class GroupCommit {
 export interface GroupCommitOptions {
   /** Called when a group opens; has to call `flush` soon. By default at the end of this turn of the event loop. */
   readonly schedule?: (group: GroupCommit) => void
-  /** Turns the error of a failed commit into what the waiting writes are rejected with. */
+  /** Turns what SQLite says into what writes are rejected with. */
   readonly onFault?: (error: unknown) => unknown
 }
 

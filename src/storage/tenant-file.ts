@@ -1,6 +1,7 @@
 import type Database from 'better-sqlite3'
+import { Refusal, refuse } from '../base/refusal.ts'
 import { type Durability, openFile } from './connection.ts'
-import { refuseFault } from './faults.ts'
+import { codeOf, refuseFault } from './faults.ts'
 import { sizeOf } from './files.ts'
 import { GroupCommit } from './group-commit.ts'
 import { Statements } from './statements.ts'
@@ -40,7 +41,7 @@ export class TenantFile implements Writer {
     this.path = path
     this.db = openFile(path, options.durability)
     try {
-      this.changeSet = readChangeSet(this.db)
+      this.changeSet = requireChangeSet(this.db, options.name)
       this.statements = new Statements(this.db)
       this.#group = new GroupCommit(this.db, { onFault: (error) => storageFault(error, options.name) })
       this.#changes = this.db.prepare<[], number>('select changes()').pluck()
@@ -121,7 +122,23 @@ export function readChangeSet(db: Database.Database): string {
   return changeSet
 }
 
+/** A file without the mark is none of ours: emptied, or put there by somebody else. */
+function requireChangeSet(db: Database.Database, name: string): string {
+  try {
+    return readChangeSet(db)
+  } catch (error) {
+    const code = codeOf(error)
+    if (code !== '' && code !== 'SQLITE_ERROR') throw error
+    return refuse('corrupt', { what: `tenant ${name}`, reason: 'the file has no mark of its schema' }, { cause: error })
+  }
+}
+
 function storageFault(error: unknown, name: string): unknown {
+  // Other constraints fail in a statement and are refused there; a deferred one fails at the commit.
+  if (codeOf(error) === 'SQLITE_CONSTRAINT_FOREIGNKEY') {
+    const reason = error instanceof Error ? error.message : String(error)
+    return new Refusal('constraintFailed', { constraint: 'foreignKey', reason }, { cause: error })
+  }
   try {
     return refuseFault(error, `tenant ${name}`)
   } catch (fault) {

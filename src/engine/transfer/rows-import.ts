@@ -1,6 +1,6 @@
 import type Database from 'better-sqlite3'
 import { refuse } from '../../base/refusal.ts'
-import { defineTable } from '../../schema/define.ts'
+import { checkName, defineTable } from '../../schema/define.ts'
 import { findTable, type Table } from '../../schema/model.ts'
 import { quoteText, sameName } from '../../schema/sql.ts'
 import { openFile } from '../../storage/connection.ts'
@@ -64,6 +64,7 @@ async function createTable(
   { table, message = `import ${table}`, client }: RowsImportOptions,
   progress: Progress,
 ): Promise<string | null> {
+  checkName('table', table)
   const inference = new Inference()
   await eachRecord(file, inference, 'look', progress)
   const spec = inLine(file.path, () => inference.table(table))

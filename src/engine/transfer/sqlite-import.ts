@@ -66,7 +66,7 @@ export async function importSqlite(
             return { rows, changeSet: null }
           }
           const message = options.message ?? `import ${path.basename(options.path)}`
-          const edit = { changes: adopt(schema), message, client: options.client, alongside: place }
+          const edit = { changes: adopt(schema), message, client: options.client, alongside: place, holding: tenant }
           const { changeSet } = await editSchemaInTurn(parts, branch, edit, progress)
           return { rows, changeSet }
         } catch (error) {

@@ -1,0 +1,185 @@
+import path from 'node:path'
+import type { ResultOf } from '../../client/client.ts'
+import { call, command, confirmed, optional, required, text, yesOption } from '../command.ts'
+import type { Context } from '../context.ts'
+import { CliError } from '../errors.ts'
+import { limitOption } from '../limit.ts'
+
+type Tenant = ResultOf<'tenant.get'>
+type Size = ResultOf<'tenant.size'>
+
+const name = required('the tenant')
+const nameOrActive = optional('default: --tenant, or main')
+const format = {
+  choices: ['sqlite', 'csv', 'json', 'ndjson'] as const,
+  requiresArg: true,
+  describe: 'default: by the file’s name',
+}
+const pageSize = 10_000
+
+export const tenant = [
+  command(
+    'create <name>',
+    'Register a tenant; its file comes with its first write',
+    (parser) => parser.positional('name', name).option('description', text('kept with it')),
+    call(
+      'tenant.create',
+      ({ name, description }) => ({ name, description }),
+      (output, { name }) => output.note(`Created tenant ${name}.`),
+    ),
+  ),
+  command(
+    'list',
+    'List the tenants of a branch in the order of their names',
+    (parser) =>
+      limitOption(parser, 'how many, at most 10000; default: all')
+        .option('prefix', text('only names that start with this'))
+        .option('cursor', text('nextCursor of the page before')),
+    async (context, { limit, prefix, cursor }) => {
+      const { output } = context
+      const listed =
+        limit === undefined
+          ? { tenants: await allTenants(context, prefix, cursor) }
+          : await context.call('tenant.list', { limit, prefix, cursor })
+      output.result(listed, () => {
+        output.table(
+          ['name', 'created', 'file', 'description'],
+          listed.tenants.map(({ name, createdAt, hasFile, description }) => [
+            name,
+            createdAt,
+            hasFile ? 'yes' : 'no',
+            description ?? '',
+          ]),
+        )
+        if (listed.nextCursor !== undefined) output.note(`There are more: --cursor ${listed.nextCursor}`)
+      })
+    },
+  ),
+  command(
+    'get [name]',
+    'Tell about one tenant',
+    (parser) => parser.positional('name', nameOrActive),
+    call(
+      'tenant.get',
+      ({ name }) => ({ name }),
+      (output, tenant) => output.record(tenant),
+    ),
+  ),
+  command(
+    'rename <name> <new-name>',
+    'Rename a tenant',
+    (parser) => parser.positional('name', name).positional('new-name', required('its name from now on')),
+    call(
+      'tenant.rename',
+      ({ name, newName }) => ({ name, newName }),
+      (output, tenant, { name }) => output.note(`Renamed tenant ${name} to ${tenant.name}.`),
+    ),
+  ),
+  command(
+    'delete <name>',
+    'Delete a tenant with its rows',
+    (parser) => yesOption(parser.positional('name', name)),
+    confirmed(
+      ({ name }) => `Delete tenant ${name} with its rows? There is no way back.`,
+      call(
+        'tenant.delete',
+        ({ name }) => ({ name }),
+        (output, _, { name }) => output.note(`Deleted tenant ${name}.`),
+      ),
+    ),
+  ),
+  command(
+    'size [name]',
+    'Tell how much room a tenant takes on disk',
+    (parser) => parser.positional('name', nameOrActive),
+    call(
+      'tenant.size',
+      ({ name }) => ({ name }),
+      (output, { fileBytes, walBytes }) => output.record({ file: bytes(fileBytes), wal: bytes(walBytes) }),
+    ),
+  ),
+  command(
+    'vacuum [name]',
+    'Rewrite a tenant’s file without its unused pages',
+    (parser) => parser.positional('name', nameOrActive),
+    call(
+      'tenant.vacuum',
+      ({ name }) => ({ name }),
+      (output, { before, after }) => output.record({ before: bytes(total(before)), after: bytes(total(after)) }),
+    ),
+  ),
+  command(
+    'verify [name]',
+    'Check a tenant’s file; exits with 1 where it is not sound',
+    (parser) => parser.positional('name', nameOrActive),
+    async (context, { name }) => {
+      const { output } = context
+      const verified = await context.call('tenant.verify', { name })
+      output.result(verified, () => {
+        if (verified.sound) output.line('sound')
+        for (const problem of verified.problems) output.line(problem)
+      })
+      if (!verified.sound) throw new CliError('notSound', 'The tenant’s file is not sound')
+    },
+  ),
+  command(
+    'import <file> [name]',
+    'Take a file into a tenant, all of it or nothing',
+    (parser) =>
+      parser
+        .positional('file', required('the file to read'))
+        .positional('name', nameOrActive)
+        .option('format', format)
+        .option('table', text('the table for rows of csv, json and ndjson'))
+        .option('create', { type: 'boolean', default: false, describe: 'make the table, from what the file holds' }),
+    async (context, { file, name, format, table, create }) => {
+      const params = { name, path: path.resolve(file), format, table, create: create || undefined }
+      await transfer(context, 'tenant.import', params, `Imported ${file}.`)
+    },
+  ),
+  command(
+    'export <file> [name]',
+    'Write a tenant to a file',
+    (parser) =>
+      parser
+        .positional('file', required('the file to write'))
+        .positional('name', nameOrActive)
+        .option('format', format)
+        .option('table', text('the table whose rows go to csv, json and ndjson'))
+        .option('overwrite', { type: 'boolean', default: false, describe: 'even if the file is there already' }),
+    async (context, { file, name, format, table, overwrite }) => {
+      const params = { name, path: path.resolve(file), format, table, overwrite: overwrite || undefined }
+      await transfer(context, 'tenant.export', params, `Exported to ${file}.`)
+    },
+  ),
+]
+
+async function allTenants(context: Context, prefix?: string, cursor?: string): Promise<Tenant[]> {
+  const tenants: Tenant[] = []
+  for (let next = cursor; ; ) {
+    const page = await context.call('tenant.list', { limit: pageSize, prefix, cursor: next })
+    tenants.push(...page.tenants)
+    if (page.nextCursor === undefined) return tenants
+    next = page.nextCursor
+  }
+}
+
+/** Import or export; the result tells what went where. */
+async function transfer(context: Context, method: string, params: object, done: string): Promise<void> {
+  const { output } = context
+  const result = (await context.rawCall(method, params)) as object
+  output.result(result, () => {
+    output.record(result)
+    output.note(done)
+  })
+}
+
+function total({ fileBytes, walBytes }: Size): number {
+  return fileBytes + walBytes
+}
+
+function bytes(count: number): string {
+  const units = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB']
+  const unit = Math.min(units.length - 1, Math.floor(Math.log2(Math.max(1, count)) / 10))
+  return unit === 0 ? `${count} bytes` : `${(count / 1024 ** unit).toFixed(1)} ${units[unit]} (${count} bytes)`
+}

@@ -1,0 +1,117 @@
+import fs from 'node:fs'
+import path from 'node:path'
+import { productVersion } from '../../protocol/version.ts'
+import type { Client, MethodName, ParamsOf, ResultOf } from '../client/client.ts'
+import type { Globals } from './command.ts'
+import { CliError } from './errors.ts'
+import { Output } from './output.ts'
+
+interface Scope {
+  readonly database: string
+  readonly branch: string
+  readonly tenant: string
+}
+
+/** What a command works with: its project and scope, the connection to the daemon, and the output. */
+export class Context implements AsyncDisposable {
+  readonly output: Output
+  readonly #args: Globals
+  #client: Promise<Client> | undefined
+
+  constructor(args: Globals) {
+    this.#args = args
+    this.output = new Output(args.json)
+  }
+
+  /** The project's folder. */
+  async project(): Promise<string> {
+    const { findProject, isProject, NoProjectError } = await import('../client/connect.ts')
+    const given = this.#args.project
+    if (given === undefined) return findProject() ?? fail(new NoProjectError())
+    return isProject(given) ? path.resolve(given) : fail(new NoProjectError(path.resolve(given)))
+  }
+
+  /** Where calls go: as the options say, else as the project's settings. */
+  async scope(): Promise<Scope> {
+    const active = readActive(await this.project())
+    const database = this.#args.database ?? active.database
+    // The active branch is one of the active database.
+    const branch = this.#args.branch ?? (database === active.database ? active.branch : 'main')
+    return { database, branch, tenant: this.#args.tenant ?? 'main' }
+  }
+
+  /** The connection to the daemon; one is started where none runs. */
+  client(): Promise<Client> {
+    this.#client ??= this.#connect()
+    return this.#client
+  }
+
+  call<M extends MethodName>(method: M, params: ParamsOf<M>): Promise<ResultOf<M>> {
+    return this.rawCall(method, params as object) as Promise<ResultOf<M>>
+  }
+
+  /** The same for a method whose name is only known at run time. */
+  async rawCall(method: string, params: object): Promise<unknown> {
+    const client = await this.client()
+    try {
+      return await client.rawRequest(method, params, this.output.progressOption)
+    } finally {
+      this.output.endProgress()
+    }
+  }
+
+  /** Ask on a terminal; elsewhere, refuse. */
+  async confirm(question: string): Promise<void> {
+    const { ask, canAsk } = await import('./prompt.ts')
+    if (!canAsk()) {
+      throw new CliError('confirmationNeeded', 'Not done without confirmation', {
+        data: { question },
+        hint: '--yes does it without asking',
+      })
+    }
+    if (!(await ask(question))) throw new CliError('notConfirmed', 'Not done')
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    // A connection that could not be made has been told of by the call that wanted it.
+    const client = await this.#client?.catch(() => undefined)
+    await client?.close()
+  }
+
+  async #connect(): Promise<Client> {
+    const { connect } = await import('../client/connect.ts')
+    const [project, scope] = [await this.project(), await this.scope()]
+    return connect({
+      project,
+      scope,
+      agreed: ({ server }) => {
+        if (server.version === productVersion) return
+        this.output.warn(
+          `the daemon is version ${server.version}, this is ${productVersion}; \`cinch daemon restart\` starts this one`,
+        )
+      },
+    })
+  }
+}
+
+/** The active database and branch of a project. The daemon checks the file; here only two texts are looked for. */
+function readActive(project: string): Omit<Scope, 'tenant'> {
+  const file = path.join(project, '.cinchdb', 'config.json')
+  let config: { activeDatabase?: unknown; activeBranch?: unknown } = {}
+  try {
+    config = JSON.parse(fs.readFileSync(file, 'utf8')) ?? {}
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') {
+      throw new CliError('invalidConfig', 'config.json is refused', { data: { reason: (error as Error).message } })
+    }
+  }
+  const { activeDatabase, activeBranch } = config
+  return {
+    database: typeof activeDatabase === 'string' ? activeDatabase : 'main',
+    branch: typeof activeBranch === 'string' ? activeBranch : 'main',
+  }
+}
+
+function fail(error: Error): never {
+  throw error
+}
