@@ -102,8 +102,7 @@ export async function main(args: readonly string[]): Promise<number> {
 }
 
 function commandLine(args: readonly string[]): Argv<Globals> {
-  /** The words before the one that is looked at, and what may stand there. */
-  const level = { path: ['cinch'], names: entries.map(({ usage }) => nameOf(usage)) }
+  const level: Level = { usage: 'cinch COMMAND', path: ['cinch'], names: entries.map(({ usage }) => nameOf(usage)) }
 
   const root = yargs(marked(args))
     .scriptName('cinch')
@@ -138,8 +137,7 @@ function commandLine(args: readonly string[]): Argv<Globals> {
       describe: summary,
       builder: async (parser) => {
         const loaded = await load()
-        level.path.push(nameOf(usage))
-        level.names = []
+        enter(level, usage)
         if (!isNoun(loaded)) return loaded.options(parser as Argv<Globals>)
         level.names = loaded.map((command) => nameOf(command.usage))
         for (const command of loaded) addCommand(parser as Argv<Globals>, command, level)
@@ -156,8 +154,7 @@ function commandLine(args: readonly string[]): Argv<Globals> {
 
 function addCommand(parser: Argv<Globals>, command: Command, level: Level): void {
   const builder = (parser: Argv<Globals>) => {
-    level.path.push(nameOf(command.usage))
-    level.names = []
+    enter(level, command.usage)
     return command.options(parser)
   }
   parser.command({
@@ -187,8 +184,17 @@ const globals = {
 } as const
 
 interface Level {
+  /** How the command that was reached is written. */
+  usage: string
   readonly path: string[]
+  /** What may stand after `path`; nothing where the command is reached. */
   names: readonly string[]
+}
+
+function enter(level: Level, usage: string): void {
+  level.usage = [...level.path, usage].join(' ')
+  level.path.push(nameOf(usage))
+  level.names = []
 }
 
 /** What yargs knows after parsing; its types leave it out. */
@@ -211,7 +217,7 @@ function usageError(message: string, parser: Parsed, args: readonly string[], le
     .filter((arg) => /^--[^=]/.test(arg))
     .map((arg) => arg.slice(2).replace(/=.*$/s, ''))
     .find((name) => !known.includes(name))
-  if (unknown === undefined) return new UsageError(unmarkedText(message), hint)
+  if (unknown === undefined) return new UsageError(inOurWords(message, level.usage), hint)
   return new UsageError(`no option --${unknown}`, hint, nearMiss(unknown, known))
 }
 
@@ -225,11 +231,12 @@ function refuseRepeated(args: Readonly<Record<string, unknown>>, options: unknow
 
 /**
  * yargs reads positional words a second time, as options where they start with a dash: `-`, and what follows `--`.
- * A NUL before them, which no word of a command line can hold, keeps them what they are.
+ * A NUL before them, which no word of a command line can hold, keeps them what they are; `--` has then done its work.
  */
 function marked(args: readonly string[]): string[] {
-  const end = endOfOptions(args)
-  return args.map((arg, at) => (arg === '-' || (at > end && arg.startsWith('-')) ? `\0${arg}` : arg))
+  const options = optionsOf(args).map((arg) => (arg === '-' ? `\0${arg}` : arg))
+  const words = args.slice(options.length + 1).map((arg) => (arg.startsWith('-') ? `\0${arg}` : arg))
+  return [...options, ...words]
 }
 
 function unmarked<A extends object>(args: A): A {
@@ -244,18 +251,17 @@ function unmarked<A extends object>(args: A): A {
   }
 }
 
-function unmarkedText(message: string): string {
-  return message.replaceAll('\0', '')
+/** What yargs says, as we say it. */
+function inOurWords(message: string, usage: string): string {
+  if (message.startsWith('Not enough non-option arguments')) return `something is missing: ${usage}`
+  const text = message.replaceAll('\0', '')
+  return `${text.charAt(0).toLowerCase()}${text.slice(1)}`
 }
 
 /** The words before `--`. */
 function optionsOf(args: readonly string[]): readonly string[] {
-  return args.slice(0, endOfOptions(args))
-}
-
-function endOfOptions(args: readonly string[]): number {
   const end = args.indexOf('--')
-  return end < 0 ? args.length : end
+  return end < 0 ? args : args.slice(0, end)
 }
 
 function nameOf(usage: string): string {

@@ -109,9 +109,12 @@ function inWords({ kind, message, data }: Failure): Words {
   }
 }
 
+/** Told elsewhere, or of no use to people. */
+const unsaid = ['suggestion', 'sqliteCode']
+
 function fieldLines(data: Failure['data'], said: readonly string[]): string[] {
   return Object.entries(data)
-    .filter(([name, value]) => ![...said, 'suggestion'].includes(name) && value !== undefined)
+    .filter(([name, value]) => ![...said, ...unsaid].includes(name) && value !== undefined)
     .map(([name, value]) =>
       visible(`${name}: ${Array.isArray(value) ? value.map(valueText).join(', ') : valueText(value)}`),
     )

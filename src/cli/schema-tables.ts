@@ -49,8 +49,9 @@ interface Reference {
 }
 
 function columnCells(column: Column): unknown[] {
-  const { name, type, nullable, primaryKey, unique, check, collate, generated, references } = column
+  const { name, type, nullable, primaryKey, unique, check, collate, generated, references, system } = column
   const more = [
+    system === true && 'kept by cinch',
     primaryKey === true && 'primary key',
     unique === true && primaryKey !== true && 'unique',
     references !== undefined && referenceText(references as Reference),
@@ -58,7 +59,13 @@ function columnCells(column: Column): unknown[] {
     collate !== undefined && `collate ${collate}`,
     generated !== undefined && `generated as (${(generated as { expression: string }).expression})`,
   ]
-  return [name, type, nullable ? 'yes' : 'no', defaultText(column.default), more.filter(Boolean).join(', ')]
+  return [
+    name,
+    type,
+    nullable ? 'yes' : 'no',
+    system === true ? '' : defaultText(column.default),
+    more.filter(Boolean).join(', '),
+  ]
 }
 
 function referenceText({ table, column, onDelete }: Reference): string {
@@ -71,7 +78,7 @@ function referenceText({ table, column, onDelete }: Reference): string {
 function defaultText(value: unknown): string {
   if (value === undefined) return ''
   if (typeof value === 'string') return `'${value.replaceAll("'", "''")}'`
-  if (typeof value === 'object' && value !== null && 'sql' in value) return `(${value.sql})`
+  if (typeof value === 'object' && value !== null && 'sql' in value) return String(value.sql)
   return valueText(value)
 }
 

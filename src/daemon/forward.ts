@@ -24,6 +24,8 @@ export function forward(input: Readable, output: Writable, socket: net.Socket): 
     // Either side may vanish: what is left is to let go of the other.
     output.on('error', () => socket.destroy())
     socket.on('error', () => socket.destroy())
+    // The daemon says its last word when it has ended the session: `exit` ends this process too, whatever its input does.
+    socket.on('end', () => socket.destroy())
     socket.on('close', () => {
       input.destroy()
       resolve()

@@ -3,7 +3,6 @@ import type { Change } from '../schema/change.ts'
 import type { Conflict, Resolution } from '../schema/conflicts.ts'
 import { diff } from '../schema/diff.ts'
 import type { SameAs } from '../schema/identities.ts'
-import { merge } from '../schema/merge.ts'
 import type { Step } from '../schema/plan.ts'
 import type { Branch } from './branch.ts'
 import { deleteBranch } from './branches.ts'
@@ -52,6 +51,7 @@ export async function mergeBranches(
       return editTo(engine, target, { changes, fastForward: theirs.id }, true, options, progress)
     }
     const known = changeSets.sameAs(ours.id, theirs.id).flatMap((json) => JSON.parse(json) as SameAs[])
+    const { merge } = await import('../schema/merge.ts')
     const merged = merge(parts.heads.get(base).schema, ours.schema, theirs.schema, {
       resolutions: options.resolutions,
       sameAs: known,
@@ -84,6 +84,7 @@ export function revertChangeSet(
       return refuse('changeSetNotFound', { branch: branch.name, changeSet: id })
     }
     const [after, before] = [heads.get(id).schema, heads.get(changeSet.parent).schema]
+    const { merge } = await import('../schema/merge.ts')
     const merged = merge(after, branch.head.schema, before, { resolutions: options.resolutions })
     if (merged.kind === 'conflicts') return conflicting(merged.conflicts)
     if (diff(branch.head.schema, merged.schema).length === 0) return upToDate

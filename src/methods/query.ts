@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { encodeRows, Value } from '../../protocol/values.ts'
+import { refuse } from '../base/refusal.ts'
 import { executeBatch, execute as executeStatement, explain as explainStatement, runQuery } from '../engine/sql.ts'
 import type { RowSet } from '../query/execute.ts'
 import {
@@ -103,10 +104,20 @@ export const explain = method({
 })
 
 function shown({ columns, rows, truncated }: RowSet, rowFormat: 'array' | 'object') {
+  if (rowFormat === 'object') requireDistinct(columns)
   const encoded = encodeRows(rows)
   const shaped =
     rowFormat === 'array'
       ? encoded
       : encoded.map((row) => Object.fromEntries(columns.map(({ name }, at) => [name, row[at] as never])))
   return { columns, rows: shaped as z.input<typeof Rows>, ...(truncated ? { truncated: true as const } : {}) }
+}
+
+/** Two columns of one name cannot both be in an object. */
+function requireDistinct(columns: RowSet['columns']): void {
+  const names = new Set<string>()
+  for (const { name } of columns) {
+    if (names.has(name)) refuse('invalidValue', { where: 'rowFormat', reason: `two columns are called ${name}` })
+    names.add(name)
+  }
 }

@@ -12,8 +12,9 @@ const capabilities = ['batch', 'cancel', 'progress', 'schema', 'rows', 'query', 
 export const initialize = method({
   summary: 'Say who is calling and agree on a protocol version. Optional for a client that takes every default.',
   access: 'session',
-  params: params({
-    client: z.strictObject({ name: z.string().max(200), version: z.string().max(100).optional() }),
+  // Libraries made for editors send more than this, in the manner of LSP: what is not known here is passed over.
+  params: z.looseObject({
+    client: z.strictObject({ name: z.string().max(200), version: z.string().max(100).optional() }).optional(),
     protocolVersion: z.string().max(20).optional(),
     scope: z.strictObject(tenantScope).optional(),
   }),
@@ -28,7 +29,7 @@ export const initialize = method({
     if (wanted !== undefined && !isCompatible(wanted)) {
       refuse('versionMismatch', { client: wanted, daemon: protocolVersion })
     }
-    session.client = client
+    session.client = client ?? session.client
     session.scope = { ...session.scope, ...scope }
     return {
       server: { name: 'cinchd', version: productVersion },
@@ -49,7 +50,7 @@ export const ping = method({
 })
 
 export const shutdown = method({
-  summary: 'End this session’s work; the notification `exit` then stops the daemon if no other session is left.',
+  summary: 'Say that no more work follows; the notification `exit` then ends the connection.',
   access: 'session',
   params: params({}),
   result: z.null(),

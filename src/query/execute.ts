@@ -38,7 +38,7 @@ const rowsBetweenClockLooks = 256
  */
 export function readRows(prepared: Prepared, params: Params, limits: ReadLimits, isShort = false): RowSet {
   try {
-    const bound = bindable(params)
+    const bound = bindable(prepared, params)
     const collect = isShort ? collectAll : collectEach
     const rows: SqlValue[][] = []
     const outcome = collect(prepared, bound, limits, rows, false)
@@ -67,7 +67,7 @@ export interface WriteResult {
 /** Run a statement that writes. What it returns was read as bigints at once: it cannot be run a second time. */
 export function write(prepared: Prepared, params: Params, changesOf: () => number, limits = noLimits): WriteResult {
   try {
-    const bound = bindable(params)
+    const bound = bindable(prepared, params)
     if (!prepared.statement.reader) {
       return { changes: prepared.statement.run(...bound).changes, returned: null }
     }
@@ -169,9 +169,10 @@ function narrow(row: SqlValue[]): void {
 const maxArguments = 10_000
 
 /** Parameters as better-sqlite3 takes them: booleans as integers, and very many of them as one list. */
-function bindable(params: Params): unknown[] {
+function bindable({ isNumbered }: Prepared, params: Params): unknown[] {
   if (Array.isArray(params)) {
     const values = params.some(isBoolean) ? params.map(bindableValue) : (params as unknown[])
+    if (isNumbered) return [Object.fromEntries(values.map((value, at) => [String(at + 1), value]))]
     return values.length > maxArguments ? [values] : values
   }
   const entries = Object.entries(params)

@@ -1,4 +1,4 @@
-import { type SqlValue, ValueFault } from '../../protocol/values.ts'
+import { encodeValue, type SqlValue, ValueFault } from '../../protocol/values.ts'
 import type { IdSource } from '../base/ids.ts'
 import { refuse } from '../base/refusal.ts'
 import { quoteName } from '../schema/sql.ts'
@@ -199,6 +199,6 @@ function requireKey(table: TableShape): void {
 }
 
 function refuseRow(table: TableShape, key: readonly SqlValue[]): never {
-  const shown = key.map((value) => (typeof value === 'bigint' ? Number(value) : value))
+  const shown = key.map(encodeValue)
   return refuse('rowNotFound', { table: table.name, id: shown.length === 1 ? shown[0] : shown })
 }

@@ -22,6 +22,8 @@ type Operator = (column: string, operand: unknown, params: SqlValue[], decode: D
 type Decode = (value: unknown) => SqlValue
 
 const maxDepth = 32
+/** SQLite takes 32,766 parameters; a statement has some of its own besides. */
+const maxParams = 32_000
 
 const comparison =
   (symbol: string): Operator =>
@@ -63,7 +65,9 @@ const operators: { readonly [name: string]: Operator } = {
 /** Compile a condition for a table. A name that is no column of it, or no operator, is refused. */
 export function compileWhere(table: TableShape, where: Where, decode: Decode): Condition {
   const params: SqlValue[] = []
-  return { sql: conjunction(table, where, params, decode, 0), params }
+  const sql = conjunction(table, where, params, decode, 0)
+  if (params.length > maxParams) refuse('limitExceeded', { limit: 'values in a condition', max: maxParams })
+  return { sql, params }
 }
 
 function conjunction(table: TableShape, where: unknown, params: SqlValue[], decode: Decode, depth: number): string {

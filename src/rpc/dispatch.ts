@@ -45,8 +45,16 @@ export class Dispatcher<C extends RunningCall> implements Dispatch {
     this.#options = options
   }
 
+  has(method: string): boolean {
+    return this.#options.registry.get(method) !== undefined
+  }
+
   request(session: Session, request: Record<string, unknown>, reply: (json: string) => void): void {
-    session.inOrder(() => this.#run(session, request, reply))
+    session.inOrder({
+      id: request.id,
+      run: () => this.#run(session, request, reply),
+      refuse: ({ kind, data }) => reply(failureText(request.id as RequestId, wireError(kind, data as never))),
+    })
   }
 
   #run(session: Session, request: Record<string, unknown>, reply: (json: string) => void): void {

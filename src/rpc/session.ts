@@ -19,7 +19,16 @@ const closeGraceMs = 1_000
 
 /** Takes the requests of sessions. `reply` is called once, with the text of the answer, now or later. */
 export interface Dispatch {
+  /** Whether there is a method of this name. */
+  has(method: string): boolean
   request(session: Session, request: Record<string, unknown>, reply: (json: string) => void): void
+}
+
+/** A request that may have to wait for its turn. */
+export interface WaitingCall {
+  readonly id: unknown
+  run(): void
+  refuse(reason: Refusal): void
 }
 
 export interface SessionOptions extends TransportOptions {
@@ -50,7 +59,7 @@ export class Session {
   readonly #running = new Map<RequestId, RunningCall>()
   #unanswered = 0
   #isHeld = false
-  #waiting: (() => void)[] = []
+  #waiting: WaitingCall[] = []
   #inputEnded = false
   #closing: Promise<void> | undefined
   #resolveEnded!: () => void
@@ -94,12 +103,12 @@ export class Session {
   }
 
   /**
-   * Run `work` now, or once the edit under way is through: a call sees everything that earlier calls of its session
-   * changed.
+   * Run a call now, or once the edit under way is through: a call sees everything that earlier calls of its session
+   * changed. While it waits it can be cancelled.
    */
-  inOrder(work: () => void): void {
-    if (this.#isHeld) this.#waiting.push(work)
-    else work()
+  inOrder(call: WaitingCall): void {
+    if (this.#isHeld) this.#waiting.push(call)
+    else call.run()
   }
 
   /** Later calls wait until `edit` has settled. */
@@ -109,7 +118,7 @@ export class Session {
       this.#isHeld = false
       const waiting = this.#waiting
       this.#waiting = []
-      for (const work of waiting) this.inOrder(work)
+      for (const call of waiting) this.inOrder(call)
     }
     edit.then(release, release)
   }
@@ -142,6 +151,7 @@ export class Session {
 
   async #close(reason: Refusal): Promise<void> {
     for (const call of this.#running.values()) call.abort(reason)
+    for (const call of this.#waiting.splice(0)) call.refuse(reason)
     this.connection.dispose()
     const grace = setTimeout(() => this.#transport.destroy(), closeGraceMs)
     await this.#transport.close()
@@ -177,6 +187,10 @@ export class Session {
       return this.#dispatch.request(this, value, reply)
     }
     const isNotification = typeof value.method === 'string'
+    if (isNotification && this.#dispatch.has(value.method as string)) {
+      // A request whose answer nobody wants is carried out like any other.
+      return this.#dispatch.request(this, { ...value, id: null }, () => {})
+    }
     if (value.method === '$/cancelRequest') return this.#cancel(value.params)
     if (isNotification || 'result' in value || 'error' in value) return this.#reader.hand(value as unknown as Message)
     this.#unanswered++
@@ -204,7 +218,12 @@ export class Session {
 
   #cancel(params: unknown): void {
     const id = isRecord(params) ? (params.id as RequestId) : null
-    this.#running.get(id)?.abort(new Refusal('requestCancelled', {}))
+    const reason = new Refusal('requestCancelled', {})
+    this.#running.get(id)?.abort(reason)
+    const waiting = this.#waiting.find((call) => call.id === id)
+    if (waiting === undefined) return
+    this.#waiting.splice(this.#waiting.indexOf(waiting), 1)
+    waiting.refuse(reason)
   }
 
   /** The client sends nothing more. What it asked is still answered, unless it is gone. */

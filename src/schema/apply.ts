@@ -169,18 +169,28 @@ function requireReferences(before: Schema, after: Schema, changes: readonly Chan
 }
 
 /** The views that cannot be read, and the tables and views that cannot be written because of a trigger. */
-function findBroken(db: Connection, schema: Schema): Broken[] {
-  const views = schema.views.map(({ name }) =>
-    compileFault(db, `view ${name}`, `select * from ${quoteName(name)} limit 0`),
-  )
+export function findBroken(db: Connection, schema: Schema): Broken[] {
+  const views = schema.views.flatMap((view) => {
+    const reason = compileFault(db, `select * from ${quoteName(view.name)} limit 0`)
+    return reason === undefined ? [] : [{ name: `view ${view.name}`, view: view.name, reason }]
+  })
   const writes = [...schema.tables, ...schema.views]
     .filter(({ name }) => triggersOf(schema, name).length > 0)
-    .flatMap(({ name }) => writesTo(db, name).map((sql) => compileFault(db, `a trigger on ${name}`, sql)))
-  return [...views, ...writes].filter((fault) => fault !== undefined)
+    .flatMap(({ name }) =>
+      writesTo(db, name).flatMap((sql) => {
+        const reason = compileFault(db, sql)
+        return reason === undefined ? [] : [{ name: `a trigger on ${name}`, triggersOn: name, reason }]
+      }),
+    )
+  return [...views, ...writes]
 }
 
-interface Broken {
+export interface Broken {
+  /** In people's words. */
   readonly name: string
+  readonly view?: string
+  /** The table or view whose triggers are looked at. */
+  readonly triggersOn?: string
   readonly reason: string
 }
 
@@ -198,13 +208,13 @@ function writesTo(db: Connection, name: string): string[] {
   ]
 }
 
-function compileFault(db: Connection, name: string, sql: string): Broken | undefined {
+function compileFault(db: Connection, sql: string): string | undefined {
   try {
     db.prepare(sql)
     return undefined
   } catch (error) {
     if (!(error instanceof Database.SqliteError)) throw error
     // A view without a trigger for this kind of write is none the worse.
-    return error.message.startsWith('cannot modify') ? undefined : { name, reason: error.message }
+    return error.message.startsWith('cannot modify') ? undefined : error.message
   }
 }

@@ -44,7 +44,9 @@ function withIdsOf(table: Table, old: Table | undefined, change: Change): Table 
     const isAdded = isIn && change.kind === 'addColumn' && sameName(change.column.name, column.name)
     const isRenamed = isIn && change.kind === 'renameColumn' && sameName(change.newName, column.name)
     const oldColumn = isAdded ? change.column : findColumn(old, isRenamed ? change.column : column.name)
-    return { ...column, id: oldColumn?.id ?? column.id }
+    const listed = isIn && change.kind === 'alterTable' ? change.to.columns : undefined
+    const newColumn = listed?.find(({ name }) => sameName(name, column.name))
+    return { ...column, id: oldColumn?.id ?? newColumn?.id ?? column.id }
   })
   return { ...table, id: old.id, columns }
 }

@@ -20,15 +20,22 @@ import {
 } from './model.ts'
 import { foldName, isOperator, isWord, normalSql, quoteName, sameName, tokenize } from './sql.ts'
 
+export interface DiffOptions {
+  /** Only ids tell what is the same: what has the name of something else is made anew, and empty. */
+  readonly byId?: boolean
+}
+
 /**
  * The changes that turn `a` into `b`, as one batch: foreign keys may be broken between two of them. Tables and columns
  * are the same if their ids are, else if their names are; what has neither is new. Where columns differ in their order
  * alone, nothing changes.
  */
-export function diff(a: Schema, b: Schema): Change[] {
-  const renames = findRenames(a, b)
-  const renamed = renames.reduce(rename, withoutGoneTables(a, b))
-  const rewritten = rewrittenNames(a, b, renames)
+export function diff(a: Schema, b: Schema, { byId = false }: DiffOptions = {}): Change[] {
+  const match = byId ? matchById : matchByIdOrName
+  const findMatch = (table: Table) => match(table, a.tables, b.tables)
+  const renames = findRenames(a, b, match)
+  const renamed = renames.reduce(rename, withoutGoneTables(a, b, match))
+  const rewritten = rewrittenNames(a, b, { renames, match })
   const isRewritten = (sql: string) => tokenize(sql).some(({ value }) => rewritten.has(foldName(value)))
 
   const staysView = (name: string) => {
@@ -61,9 +68,7 @@ export function diff(a: Schema, b: Schema): Change[] {
     ...a.virtualTables
       .filter(({ name }) => !staysVirtual(name))
       .map(({ name }) => ({ kind: 'dropVirtualTable', table: name }) as const),
-    ...a.tables
-      .filter((table) => !findMatch(table, a, b))
-      .map(({ name }) => ({ kind: 'dropTable', table: name }) as const),
+    ...a.tables.filter((table) => !findMatch(table)).map(({ name }) => ({ kind: 'dropTable', table: name }) as const),
     ...renames,
     ...b.tables
       .filter(({ name }) => isNewTable(name))
@@ -94,37 +99,38 @@ export function adopt(schema: Schema): Change[] {
   return diff(emptySchema, schema)
 }
 
-type Rename = Extract<Change, { kind: 'renameTable' | 'renameColumn' }>
+export type Rename = Extract<Change, { kind: 'renameTable' | 'renameColumn' }>
 
-/** What `table` of `a` is in `b`. */
-function findMatch(table: Table, a: Schema, b: Schema): Table | undefined {
-  return match(table, a.tables, b.tables)
-}
+/** What `item` of `here` is in `there`. */
+type Match = <T extends Table | Column>(item: T, here: readonly T[], there: readonly T[]) => T | undefined
+
+const matchById: Match = (item, _here, there) => there.find(({ id }) => id === item.id)
 
 /** By id; else by name, if the other one's id is not somebody else's here. */
-function match<T extends Table | Column>(item: T, here: readonly T[], there: readonly T[]): T | undefined {
-  const byId = there.find(({ id }) => id === item.id)
+const matchByIdOrName: Match = (item, here, there) => {
+  const byId = matchById(item, here, there)
   if (byId) return byId
   const byName = there.find(({ name }) => sameName(name, item.name))
   return byName && here.some(({ id }) => id === byName.id) ? undefined : byName
 }
 
-function withoutGoneTables(a: Schema, b: Schema): Schema {
-  const tables = a.tables.filter((table) => findMatch(table, a, b))
+function withoutGoneTables(a: Schema, b: Schema, match: Match): Schema {
+  const tables = a.tables.filter((table) => match(table, a.tables, b.tables))
   return { ...a, tables, indexes: a.indexes.filter((index) => findTable({ ...a, tables }, index.table)) }
 }
 
 /** Renames in an order in which no name is taken twice; a column that goes makes way for one that takes its name. */
-function findRenames(a: Schema, b: Schema): Rename[] {
+export function findRenames(a: Schema, b: Schema, match: Match = matchByIdOrName): Rename[] {
   const renames: Rename[] = []
-  const kept = a.tables.filter((table) => findMatch(table, a, b))
-  const tablePairs = kept.map((table) => [table.name, findMatch(table, a, b)?.name ?? table.name] as const)
+  const findMatch = (table: Table) => match(table, a.tables, b.tables)
+  const kept = a.tables.filter(findMatch)
+  const tablePairs = kept.map((table) => [table.name, findMatch(table)?.name ?? table.name] as const)
   const isTableNameTaken = (name: string) => isNameTaken(a, name) || isNameTaken(b, name)
   for (const [from, to] of orderRenames(tablePairs, isTableNameTaken)) {
     renames.push({ kind: 'renameTable', table: from, newName: to })
   }
   for (const table of kept) {
-    const target = findMatch(table, a, b) ?? table
+    const target = findMatch(table) ?? table
     const isColumnNameTaken = (name: string) => Boolean(findColumn(table, name) ?? findColumn(target, name))
     const pairs = table.columns.map((column) => {
       const same = match(column, table.columns, target.columns)
@@ -175,14 +181,18 @@ function freeName(name: string, isTaken: (name: string) => boolean): string {
 }
 
 /** Names whose views and triggers SQLite rewrites, or refuses, on the way: these are dropped before and made again after. */
-function rewrittenNames(a: Schema, b: Schema, renames: readonly Rename[]): Set<string> {
+function rewrittenNames(
+  a: Schema,
+  b: Schema,
+  { renames, match }: { readonly renames: readonly Rename[]; readonly match: Match },
+): Set<string> {
   const names = new Set<string>()
   for (const { table, ...change } of renames) {
     names.add(foldName(table))
     if (change.kind === 'renameTable') names.add(foldName(change.newName))
   }
   for (const table of a.tables) {
-    const target = findMatch(table, a, b)
+    const target = match(table, a.tables, b.tables)
     const isLosing = !target || table.columns.some((column) => !match(column, table.columns, target.columns))
     if (isLosing || names.has(foldName(target.name))) names.add(foldName(table.name))
   }

@@ -8,6 +8,10 @@ export interface Sides<T> {
   readonly theirs: T
 }
 
+export function eachSide<A, B>({ base, ours, theirs }: Sides<A>, body: (value: A) => B): Sides<B> {
+  return { base: body(base), ours: body(ours), theirs: body(theirs) }
+}
+
 /**
  * Two ids of one table or column: both branches had made it, and a merge made it one. The target keeps its id, so that
  * its files need no change; the two branches go on with different ids and later merges have to be told.
@@ -29,7 +33,9 @@ export function alignIds(sides: Sides<Schema>, known: readonly SameAs[]): { side
   const [inOurs, inTheirs] = [idsOf(ours), idsOf(sides.theirs)]
   const common = (id: string) => {
     const members = classes.get(id) ?? [id]
-    return members.find((member) => inOurs.has(member)) ?? members.find((member) => inTheirs.has(member)) ?? members[0] ?? id
+    return (
+      members.find((member) => inOurs.has(member)) ?? members.find((member) => inTheirs.has(member)) ?? members[0] ?? id
+    )
   }
   const base = withIds(sides.base, common)
   const theirs = withIds(sides.theirs, common)

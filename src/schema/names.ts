@@ -3,8 +3,8 @@ import { refuseResolution } from './conflicts.ts'
 import { checkName } from './define.ts'
 import type { Sides } from './identities.ts'
 import type { Paths } from './paths.ts'
-import { family, type Thing, type Things } from './things.ts'
 import { foldName, sameName } from './sql.ts'
+import { family, spaceOf, type Thing, type Things } from './things.ts'
 
 /** How the tables and columns of all three schemas are called in the result. */
 export interface Names {
@@ -82,8 +82,8 @@ interface Clash {
 function findClashes({ sides, paths, answers, names, stays }: Naming & { stays: (key: string) => boolean }): Clash[] {
   const byName = new Map<string, string[]>()
   for (const key of paths.keys) {
-    const space = spaceOf(sides, key)
-    if (space === undefined || !stays(key) || !survives(key, sides, paths, answers)) continue
+    const space = spaceOfKey(sides, key)
+    if (!stays(key) || !survives(key, sides, paths, answers)) continue
     const slot = `${space} ${foldName(names.get(key) ?? '')}`
     byName.set(slot, [...(byName.get(slot) ?? []), key])
   }
@@ -98,11 +98,9 @@ function findClashes({ sides, paths, answers, names, stays }: Naming & { stays: 
   })
 }
 
-/** Tables, views, virtual tables and indexes share their names; columns share those of their table. */
-function spaceOf(sides: Sides<Things>, key: string): string | undefined {
+function spaceOfKey(sides: Sides<Things>, key: string): string {
   const thing = anyOf(sides, key)
-  if (thing?.kind === 'column') return thing.owner
-  return thing?.kind === 'trigger' ? undefined : 'schema'
+  return thing ? spaceOf(thing) : ''
 }
 
 function anyOf({ base, ours, theirs }: Sides<Things>, key: string): Thing | undefined {
@@ -165,7 +163,7 @@ function putAside(
 /** What was dropped on one side and is still there on the others makes way for what took its name. */
 function moveDropped({ sides, paths, answers, names, stays }: Naming & { stays: (key: string) => boolean }): void {
   const isGone = (key: string) => !stays(key) || !survives(key, sides, paths, answers)
-  const slot = (key: string) => `${spaceOf(sides, key)} ${foldName(names.get(key) ?? '')}`
+  const slot = (key: string) => `${spaceOfKey(sides, key)} ${foldName(names.get(key) ?? '')}`
   const taken = new Set([...paths.keys].filter((key) => !isGone(key)).map(slot))
   for (const key of paths.keys) {
     const isMovable = key.startsWith('table:') || key.startsWith('column:')

@@ -193,7 +193,8 @@ export function brokenReferences(schema: Schema): string[] {
   )
 }
 
-function referenceFault(schema: Schema, key: ForeignKey): string | null {
+/** Why nothing can be found by this key in the schema. Null: it is sound. */
+export function referenceFault(schema: Schema, key: ForeignKey): string | null {
   const parent = findTable(schema, key.table)
   if (!parent) return `there is no table ${key.table}`
   const targets = parentColumns(parent, key)

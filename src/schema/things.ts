@@ -1,11 +1,11 @@
 import type {
   Check,
   Column,
-  Conflict as OnConflict,
   ForeignKey,
   Generated,
   Index,
   Key,
+  Conflict as OnConflict,
   PrimaryKey,
   Schema,
   Table,
@@ -106,6 +106,31 @@ export function tableKey({ id }: { readonly id: string }): string {
   return `table:${id}`
 }
 
+export function viewKey(name: string): string {
+  return `view:${foldName(name)}`
+}
+
+export function triggerKey(name: string): string {
+  return `trigger:${foldName(name)}`
+}
+
+/** Names are given once in a space: tables, views, virtual tables and indexes share one, columns that of their table. */
+export function spaceOf({ kind, owner }: Thing): string {
+  if (kind === 'column') return owner ?? ''
+  return kind === 'trigger' ? 'triggers' : 'schema'
+}
+
+/** The key of a thing whose name another one has already. */
+export function findTwice(things: Things): string | undefined {
+  const taken = new Set<string>()
+  for (const thing of things.values()) {
+    const place = `${spaceOf(thing)} ${foldName(thing.name)}`
+    if (taken.has(place)) return thing.key
+    taken.add(place)
+  }
+  return undefined
+}
+
 /** The keys of what goes when the thing goes, itself first. */
 export function family(things: Things, key: string): string[] {
   const children = [...things.values()].filter(({ owner }) => owner === key)
@@ -197,7 +222,12 @@ function tableThing(schema: Schema, table: Table): Thing {
   flag('systemColumns')
   if (table.primaryKey) {
     const uses = columnKeys(table, namesOf(table.primaryKey))
-    attributes.set('primaryKey', { label: 'primaryKey', form: keyForm(table.primaryKey), value: table.primaryKey, uses })
+    attributes.set('primaryKey', {
+      label: 'primaryKey',
+      form: keyForm(table.primaryKey),
+      value: table.primaryKey,
+      uses,
+    })
   }
   const manyUniques = table.uniques.filter(({ columns }) => columns.length !== 1)
   for (const group of groups(manyUniques, (unique) => columnIds(table, namesOf(unique)))) {
@@ -245,7 +275,7 @@ function columnThings(schema: Schema, table: Table): Thing[] {
     const { nullable, notNullConflict, generated } = column
     const attributes = new Map<string, Attribute>()
     const set = (label: string, form: string, value: unknown, uses: readonly string[] = []) => {
-      if (form !== '') attributes.set(label, { label, form, value, uses })
+      attributes.set(label, { label, form, value, uses })
     }
     set('type', normalSql(column.type), column.type)
     const nullability: Nullability = { nullable, ...(notNullConflict && { notNullConflict }) }
@@ -264,7 +294,15 @@ function columnThings(schema: Schema, table: Table): Thing[] {
     const parents = foreignKeys.flatMap((key) => parentKeys(schema, key))
     list('references', foreignKeys, foreignKeyForm, parents)
     const owner = tableKey(table)
-    return { key: columnKey(table, column), kind: 'column', id: column.id, name: column.name, owner, attributes, definition }
+    return {
+      key: columnKey(table, column),
+      kind: 'column',
+      id: column.id,
+      name: column.name,
+      owner,
+      attributes,
+      definition,
+    }
   })
 }
 
@@ -288,7 +326,7 @@ function triggerThing(schema: Schema, trigger: Trigger): Thing {
   const table = findTable(schema, trigger.table)
   const view = findView(schema, trigger.table)
   const uses = table ? columnKeys(table, updatedColumns(trigger)) : []
-  const owner = table ? tableKey(table) : view && `view:${foldName(view.name)}`
+  const owner = table ? tableKey(table) : view && viewKey(view.name)
   return wholeThing('trigger', trigger, normalSql(trigger.sql), { uses, ...(owner !== undefined && { owner }) })
 }
 

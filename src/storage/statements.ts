@@ -8,6 +8,8 @@ export interface Prepared {
   readonly columns: readonly ResultColumn[]
   /** Positions of columns declared BOOLEAN. */
   readonly booleans: readonly number[]
+  /** It has parameters like `?2`, which better-sqlite3 takes for names. */
+  readonly isNumbered: boolean
 }
 
 export interface ResultColumn {
@@ -43,11 +45,12 @@ export class Statements {
 
 function prepare(db: Database.Database, sql: string): Prepared {
   const statement = db.prepare<unknown[], unknown>(sql)
-  if (!statement.reader) return { statement, columns: [], booleans: [] }
+  const isNumbered = /\?\d/.test(sql)
+  if (!statement.reader) return { statement, columns: [], booleans: [], isNumbered }
   statement.raw(true)
   // What a write returns cannot be read a second time, so its integers are read exactly at once.
   if (!statement.readonly) statement.safeIntegers(true)
   const columns = statement.columns().map(({ name, type }) => ({ name, type }))
   const booleans = columns.flatMap(({ type }, at) => (type?.toUpperCase() === 'BOOLEAN' ? [at] : []))
-  return { statement, columns, booleans }
+  return { statement, columns, booleans, isNumbered }
 }

@@ -39,7 +39,6 @@ from typing import (
     Callable,
     Deque,
     Dict,
-    FrozenSet,
     Generic,
     Iterable,
     Iterator,
@@ -163,6 +162,7 @@ _CLASSES: Dict[str, Type[CinchError]] = {
     "branchReadOnly": Refused,
     "protected": Refused,
     "folderClash": Refused,
+    "importFailed": Refused,
     "proofFailed": Refused,
     "schemaBroken": Refused,
     "schemaMismatch": Refused,
@@ -486,7 +486,7 @@ class _Connection:
         self._state = threading.Lock()
         self._writing = threading.Lock()
         self._lost: Optional[str] = None
-        self._accepted: Optional[Dict[str, FrozenSet[str]]] = None
+        self._scope_params: Optional[Dict[str, Dict[str, str]]] = None
         self._reader = threading.Thread(target=self._read, name="cinch-reader", daemon=True)
         self._reader.start()
 
@@ -543,16 +543,14 @@ class _Connection:
         with self._state:
             self._pending.pop(pending.id, None)
 
-    def accepts(self, method: str) -> FrozenSet[str]:
-        """The parameters that a method takes, as the daemon tells."""
-        if self._accepted is None:
-            pending, data = self.prepare("rpc.discover", {}, lambda document: document)
+    def scope_params(self, method: str) -> Dict[str, str]:
+        """The parameters by which a method is told a database, branch or tenant, as the daemon describes it."""
+        if self._scope_params is None:
+            pending, data = self.prepare("rpc.discover", {}, _same)
             self.write(data)
-            self._accepted = {
-                each["name"]: frozenset(param["name"] for param in each["params"])
-                for each in pending.result(START_SECONDS)["methods"]
-            }
-        return self._accepted.get(method, frozenset())
+            methods = pending.result(START_SECONDS)["methods"]
+            self._scope_params = {each["name"]: _scope_params_of(each) for each in methods}
+        return self._scope_params.get(method, {})
 
     def close(self) -> None:
         self._lose("the connection was closed")
@@ -758,8 +756,8 @@ class Client:
         """The parameters with this view's scope, as far as the method takes it."""
         if not self._scope:
             return params
-        accepted = self._connection.accepts(method)
-        return {**{name: value for name, value in self._scope.items() if name in accepted}, **params}
+        names = self._connection.scope_params(method)
+        return {**{names[noun]: name for noun, name in self._scope.items() if noun in names}, **params}
 
     # Scope
 
@@ -1033,6 +1031,8 @@ def connect(
     if folder is None or not (folder / ".cinchdb" / "metadata.db").exists():
         _no_project(folder or Path.cwd())
     scope = _given(database=database, branch=branch, tenant=tenant)
+    log = folder / ".cinchdb" / "daemon.log"
+    log_start = 0
     daemon: Optional["subprocess.Popen[bytes]"] = None
     give_up_at = time.monotonic() + START_SECONDS
     while True:
@@ -1048,14 +1048,15 @@ def connect(
         elif not start:
             raise ConnectionLost(f"no daemon runs for {folder}; `cinch daemon start` starts one")
         if daemon is None:
-            daemon = _start(folder, command)
+            log_start = log.stat().st_size if log.exists() else 0
+            daemon = _start(folder, log, command)
         elif daemon.poll() is not None:
             if daemon.returncode != 0:
-                raise ConnectionLost(f"cinchd ended with {daemon.returncode}: {_last_words(folder)}")
+                raise ConnectionLost(f"cinchd ended with {daemon.returncode}: {_last_words(log, log_start)}")
             # It found another one at work, which may have stopped since.
             daemon = None
         if time.monotonic() > give_up_at:
-            raise TimeoutError(f"the daemon did not start; its log is {folder / '.cinchdb' / 'daemon.log'}")
+            raise TimeoutError(f"the daemon did not start; its log is {log}")
         time.sleep(0.015)
 
 
@@ -1086,17 +1087,17 @@ def _running(project: Path) -> Optional[socket.socket]:
         raise
 
 
-def _start(project: Path, command: Optional[Command]) -> "subprocess.Popen[bytes]":
-    """Start a daemon that outlives this process. Its log goes to `.cinchdb/daemon.log`."""
+def _start(project: Path, log: Path, command: Optional[Command]) -> "subprocess.Popen[bytes]":
+    """Start a daemon that outlives this process."""
     arguments = [*_daemon_command(command), "--project", str(project), "--socket"]
     arguments += ["--idle-exit", str(IDLE_EXIT_SECONDS), "--log-level", "info"]
-    log = os.open(project / ".cinchdb" / "daemon.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    stderr = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
         process = subprocess.Popen(
-            arguments, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log, start_new_session=True
+            arguments, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stderr, start_new_session=True
         )
     finally:
-        os.close(log)
+        os.close(stderr)
     # Somebody has to take its exit code when it ends, while this process lives.
     threading.Thread(target=process.wait, name="cinch-daemon", daemon=True).start()
     return process
@@ -1110,12 +1111,12 @@ def _daemon_command(command: Optional[Command]) -> List[str]:
     return shlex.split(command) if isinstance(command, str) else [*command]
 
 
-def _last_words(project: Path) -> str:
+def _last_words(log: Path, start: int) -> str:
+    """What a daemon that did not come up wrote to its log."""
     try:
-        lines = (project / ".cinchdb" / "daemon.log").read_text("utf-8", "replace").splitlines()
-    except OSError:
-        return ""
-    return lines[-1] if lines else ""
+        return log.read_bytes()[start:][-2_000:].decode("utf-8", "replace").strip()
+    except OSError as error:
+        return str(error)
 
 
 def _check_version(spoken: str) -> None:
@@ -1127,6 +1128,16 @@ def _check_version(spoken: str) -> None:
 
 def _no_project(path: Path) -> NoReturn:
     raise NotFound(1100, "projectNotFound", "No project here", {"path": str(path)}, "cinch init makes one")
+
+
+def _scope_params_of(method: Mapping[str, Any]) -> Dict[str, str]:
+    required = {param["name"]: param.get("required", False) for param in method["params"]}
+    names = {noun: noun for noun in ("database", "branch", "tenant") if noun in required}
+    # What a method is about goes by `name`: where that may be left out, it is the scope's.
+    noun = str(method["name"]).partition(".")[0]
+    if noun in ("branch", "tenant") and required.get("name") is False:
+        names[noun] = "name"
+    return names
 
 
 def _given(**params: Any) -> Dict[str, Any]:

@@ -261,6 +261,9 @@ class Calls(DaemonTest):
         self.assertEqual((self.db.count("t"), acme.count("t")), (1, 0))
         # Methods that take no tenant are not given one.
         self.assertEqual([each["name"] for each in acme.call("database.list")["databases"]], ["main"])
+        # Where the tenant goes by `name`, the view's is meant.
+        self.assertEqual(acme.call("tenant.get")["name"], "acme")
+        self.assertEqual(acme.call("tenant.get", name="main")["name"], "main")
         with acme.pipeline() as calls:
             calls.call("row.insert", table="t", rows=[{"a": 5}])
             calls.call("row.insert", table="t", rows=[{"a": 6}], tenant="main")
@@ -335,6 +338,8 @@ class Calls(DaemonTest):
         )
         self.assertTrue(all(thread is threading.current_thread() for _, thread in seen))
 
+
+class Readme(DaemonTest):
     def test_the_example_of_the_readme_runs(self) -> None:
         (example,) = re.findall(r"```python\n(.*?)```", (HERE / "README.md").read_text("utf-8"), re.S)
         output = io.StringIO()

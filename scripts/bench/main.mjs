@@ -1,0 +1,81 @@
+/**
+ * What cinch does, against peers measured in the same minutes. Needs a compiled cinch (`npx tsc -p tsconfig.build.json`).
+ *
+ *     node scripts/bench/main.mjs [point-read] [insert] [tenants] [schema] [options]
+ *
+ *     --rounds N      interleaved rounds (default 5)
+ *     --quick         small and short: shows that the bench works, not how fast anything is
+ *     --json FILE     the figures, every round of them
+ *     --dist DIR      where the compiled cinch lies (default dist)
+ *     --no-postgres   leave that peer out
+ *     --node-args A   for the daemon's Node, as in --node-args "--cpu-prof --cpu-prof-dir=/tmp/prof"
+ *
+ * The table goes to standard output, progress to standard error. Every answer is checked; the bench fails on a wrong one.
+ */
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { insert } from './insert.mjs'
+import { pointRead } from './point-read.mjs'
+import { schema } from './schema.mjs'
+import { cleanUp } from './support/cleanup.mjs'
+import { startPostgres } from './support/postgres.mjs'
+import { Report } from './support/report.mjs'
+import { tenants } from './tenants.mjs'
+
+const workloads = {
+  'point-read': { title: 'Point read by key over the socket', run: pointRead },
+  insert: { title: 'Insert', run: insert },
+  tenants: { title: 'Tenants', run: tenants },
+  schema: { title: 'Schema edit over many files', run: schema },
+}
+
+const { values: options, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    rounds: { type: 'string', default: '5' },
+    quick: { type: 'boolean', default: false },
+    json: { type: 'string' },
+    dist: { type: 'string', default: fileURLToPath(new URL('../../dist', import.meta.url)) },
+    'no-postgres': { type: 'boolean', default: false },
+    'node-args': { type: 'string', default: '' },
+  },
+})
+const unknown = positionals.find((name) => !(name in workloads))
+const rounds = Number(options.rounds)
+if (unknown !== undefined || !Number.isInteger(rounds) || rounds < 1) {
+  console.error(
+    unknown === undefined
+      ? '--rounds takes a number from 1'
+      : `no workload ${unknown}; there are ${Object.keys(workloads).join(', ')}`,
+  )
+  process.exit(2)
+}
+const names = positionals.length > 0 ? positionals : Object.keys(workloads)
+
+const report = new Report()
+try {
+  const needsPostgres = names.includes('point-read') || names.includes('insert')
+  const postgres = needsPostgres && !options['no-postgres'] ? await startPostgres() : undefined
+  if (needsPostgres && !postgres) report.note('no PostgreSQL here (postgres, initdb): that peer is skipped')
+  const bench = {
+    rounds,
+    quick: options.quick,
+    dist: path.resolve(options.dist),
+    nodeArgs: options['node-args'].split(' ').filter((arg) => arg !== ''),
+    postgres,
+    report,
+  }
+  for (const name of names) {
+    report.section(workloads[name].title)
+    await workloads[name].run(bench)
+  }
+  const settings = { postgres: postgres?.version, rounds, quick: options.quick }
+  console.log(report.markdown(settings))
+  if (options.json !== undefined) report.save(options.json, settings)
+} catch (error) {
+  console.error(error)
+  process.exitCode = 1
+} finally {
+  cleanUp()
+}

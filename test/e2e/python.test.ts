@@ -1,0 +1,69 @@
+import fs from 'node:fs'
+import path from 'node:path'
+import Database from 'better-sqlite3'
+import { describe, expect, test } from 'vitest'
+import { startCinchd } from '../support/cinchd.ts'
+import { temporaryFolder, temporaryProject } from '../support/project.ts'
+import {
+  cinchdCommand,
+  findProgram,
+  findPython,
+  output,
+  pythonClient,
+  root,
+  run,
+  skipWithout,
+} from './foreign-support.ts'
+
+const python = findPython()
+const chinook = path.join(root, '../shared/data/chinook/chinook.sqlite')
+const env = {
+  ...process.env,
+  CINCHD: cinchdCommand,
+  CINCH_CHECK_RESULTS: '1',
+  PYTHONDONTWRITEBYTECODE: '1',
+  PYTHONPATH: pythonClient,
+}
+
+describe.skipIf(skipWithout(python))('the Python client', () => {
+  test('its own tests pass, and leave nothing behind', { timeout: 180_000 }, async () => {
+    const folder = temporaryFolder()
+    const { code, stderr } = await run('python3', ['-W', 'error', '-m', 'unittest', '-v'], {
+      cwd: pythonClient,
+      env: { ...env, CI: 'true', TMPDIR: folder },
+    })
+    expect(code, stderr).toBe(0)
+    expect(stderr).toMatch(/Ran [1-9]\d+ tests/)
+    expect(stderr).not.toMatch(/skipped/)
+    expect(fs.readdirSync(folder)).toEqual([])
+  })
+
+  test.skipIf(!fs.existsSync(chinook))(
+    'a database of strangers comes in, is read, and goes out as it was',
+    { timeout: 120_000 },
+    async () => {
+      const layout = temporaryProject()
+      await startCinchd(layout)
+      const exported = path.join(temporaryFolder(), 'exported.sqlite')
+
+      const script = path.join(root, 'test/e2e/python-chinook.py')
+      const printed = await output('python3', ['-W', 'error', script, layout.project, chinook, exported], { env })
+
+      // Counted by a third party, so that comparing nothing with nothing does not pass.
+      expect(JSON.parse(printed)).toEqual({ rows: countsOf(chinook), sqlite3: findProgram('sqlite3') !== undefined })
+      expect(countsOf(exported)).toEqual(countsOf(chinook))
+    },
+  )
+})
+
+/** How many rows each table has. */
+function countsOf(file: string): Record<string, number> {
+  const db = new Database(file, { readonly: true, fileMustExist: true })
+  try {
+    const tables = db.prepare<[], string>("select name from sqlite_schema where type = 'table' order by name").pluck()
+    const count = (table: string) => db.prepare<[], number>(`select count(*) from "${table}"`).pluck().get() as number
+    return Object.fromEntries(tables.all().map((table) => [table, count(table)]))
+  } finally {
+    db.close()
+  }
+}
