@@ -33,7 +33,7 @@ try {
     for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => void daemon.stop())
     if (options.stdio) {
       daemon.serveStdio(process.stdin, process.stdout)
-      stopWithParent(daemon)
+      whenParentDies(() => void daemon.stop())
     }
     await daemon.stopped
   }
@@ -88,8 +88,10 @@ async function startOrForward({ project, stdio, socket, idleExit }: Options): Pr
         connection.destroy()
         refuse('versionMismatch', { client: protocolVersion, daemon: running.protocolVersion })
       }
-      if (stdio) await forward(process.stdin, process.stdout, connection)
-      else {
+      if (stdio) {
+        whenParentDies(() => connection.destroy())
+        await forward(process.stdin, process.stdout, connection)
+      } else {
         connection.destroy()
         log.info({ pid: running.pid }, 'another daemon serves this project')
       }
@@ -126,10 +128,10 @@ async function tryConnect(socketPath: string) {
 }
 
 /** A parent that dies may leave our standard input open in another process: look whether it is still there. */
-function stopWithParent(daemon: Daemon): void {
+function whenParentDies(work: () => void): void {
   const parent = process.ppid
   const timer = setInterval(() => {
-    if (process.ppid !== parent) void daemon.stop()
+    if (process.ppid !== parent) work()
   }, parentCheckMs)
   timer.unref()
 }

@@ -26,6 +26,7 @@ export class Catalog {
   readonly #db: Database.Database
   readonly #group: GroupCommit
   readonly #nextSeq: Database.Statement<[], number>
+  readonly #currentSeq: Database.Statement<[], number>
 
   private constructor(db: Database.Database) {
     this.#db = db
@@ -36,6 +37,7 @@ export class Catalog {
     this.tenants = new Tenants(db)
     this.files = new Files(db)
     this.plans = new Plans(db)
+    this.#currentSeq = db.prepare<[], number>('select seq from project').pluck()
     this.#nextSeq = db.prepare<[], number>('update project set seq = seq + 1 returning seq').pluck()
   }
 
@@ -64,6 +66,11 @@ export class Catalog {
 
   get sqliteVersion(): string {
     return this.#db.prepare('select sqlite_version()').pluck().get() as string
+  }
+
+  /** The number of the newest change. */
+  get currentSeq(): number {
+    return this.#currentSeq.get() as number
   }
 
   /** The next number of the one sequence that orders everything. Only within a write. */

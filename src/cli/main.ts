@@ -125,7 +125,9 @@ function commandLine(args: readonly string[]): Argv<Globals> {
     .wrap(Math.min(process.stdout.columns ?? maxHelpWidth, maxHelpWidth))
     .exitProcess(false)
     .fail((message, error) => {
-      throw error ?? usageError(message, root as unknown as Parsed, args, level)
+      // What goes wrong in `coerce` comes as an error of yargs, too.
+      if (error && error.name !== 'YError') throw error
+      throw usageError(message ?? error?.message, root as unknown as Parsed, args, level)
     })
     .epilogue(
       'Exit codes: 0 done, 1 refused or failed, 2 usage. Results go to standard output, all else to standard error.',
@@ -223,18 +225,19 @@ function usageError(message: string, parser: Parsed, args: readonly string[], le
 
 function refuseRepeated(args: Readonly<Record<string, unknown>>, options: unknown): true {
   const { array } = options as { readonly array: readonly string[] }
-  for (const [name, value] of Object.entries(args)) {
-    if (name !== '_' && Array.isArray(value) && !array.includes(name)) throw new UsageError(`--${name} was given twice`)
-  }
+  const single = Object.keys(args).filter((name) => name !== '_' && !/[A-Z]/.test(name) && !array.includes(name))
+  const repeated = single.find((name) => Array.isArray(args[name]))
+  if (repeated !== undefined) throw new UsageError(`--${repeated} was given twice`)
   return true
 }
 
 /**
- * yargs reads positional words a second time, as options where they start with a dash: `-`, and what follows `--`.
- * A NUL before them, which no word of a command line can hold, keeps them what they are; `--` has then done its work.
+ * yargs reads positional words a second time, as options where they start with a dash: `-`, and what follows `--`. And it
+ * takes the quotes off `--option="text"`. A NUL before them, which no word of a command line can hold, keeps them what
+ * they are; `--` has then done its work.
  */
 function marked(args: readonly string[]): string[] {
-  const options = optionsOf(args).map((arg) => (arg === '-' ? `\0${arg}` : arg))
+  const options = optionsOf(args).map((arg) => (arg === '-' ? `\0${arg}` : arg.replace(/^(-[^=]*=)(["'])/, '$1\0$2')))
   const words = args.slice(options.length + 1).map((arg) => (arg.startsWith('-') ? `\0${arg}` : arg))
   return [...options, ...words]
 }

@@ -1,10 +1,20 @@
+import fs from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { FileRow } from '../catalog/files.ts'
+import { runSteps } from '../schema/apply.ts'
+import { openMemory, withJournal } from '../storage/connection.ts'
+import { sizeOf, writeDurably } from '../storage/files.ts'
+import { readChangeSet, writeChangeSet } from '../storage/tenant-file.ts'
 import type { Branch } from './branch.ts'
 import type { EngineParts } from './engine.ts'
+import type { Tenant } from './tenant.ts'
 
-const batch = 64
+const batch = 256
+/** How many files are on their way at a time. */
+const atOnce = 8
+/** Up to this size a file is made anew in memory and replaced; a larger one is migrated where it lies. */
+const maxImageBytes = 2 * 1024 * 1024
 /** How long the drain keeps the thread, and how long it then leaves it to others. */
 const sliceMs = 3
 const pauseMs = 1
@@ -65,36 +75,82 @@ export class Drain {
         .behind(branch.row.id, branch.head.id, batch + passedOver.size)
         .filter(({ id }) => !passedOver.has(id))
       if (behind.length === 0) return
+      const next = behind.values()
       let sliceStart = performance.now()
-      for (const file of behind) {
-        if (this.#isStopped) return
-        if (!this.#bringForward(branch, file)) passedOver.add(file.id)
-        if (performance.now() - sliceStart < sliceMs) continue
-        await sleep(pauseMs)
-        sliceStart = performance.now()
+      const work = async () => {
+        for (const file of next) {
+          if (this.#isStopped) return
+          if (!(await this.#bringForward(branch, file))) passedOver.add(file.id)
+          if (performance.now() - sliceStart < sliceMs) continue
+          await sleep(pauseMs)
+          sliceStart = performance.now()
+        }
       }
+      await Promise.all(Array.from({ length: atOnce }, work))
+      if (this.#isStopped) return
     }
   }
 
   /** False where the file is left for later: it is in use, or it cannot follow. */
-  #bringForward(branch: Branch, file: FileRow): boolean {
-    const { catalog, pool, positions } = this.#parts()
+  async #bringForward(branch: Branch, file: FileRow): Promise<boolean> {
+    const { catalog, pool, sharing } = this.#parts()
     const user = catalog.tenants.usersOfFile(file.id).find(({ branchId }) => branchId === branch.row.id)
     if (!user) return false
-    const wasOpen = pool.find(file.id) !== undefined
     try {
       const tenant = branch.tenant(user.name)
-      if (tenant.row.fileId !== file.id || tenant.isTaken) return false
+      const isElsewhere = tenant.row.fileId !== file.id || tenant.isTaken
       // To migrate a shared file would copy it, and perhaps for nobody: it waits until it is used, or alone.
-      if (!this.#parts().sharing.claim(tenant)) return false
+      if (isElsewhere || !sharing.claim(tenant)) return false
+      if (pool.find(file.id) === undefined && (await this.#replace(tenant))) return true
+      if (tenant.row.fileId !== file.id || tenant.isTaken || !sharing.claim(tenant)) return false
+      const wasOpen = pool.find(file.id) !== undefined
       tenant.bringForward()
-      positions.note(file.id, branch.head.id)
       if (!wasOpen) tenant.close()
       return true
     } catch (error) {
       this.#log.error({ tenant: user.name, err: error }, 'a file cannot be brought to its branch’s head')
       catalog.writeNow(() => catalog.files.setFault(file.id, error instanceof Error ? error.message : String(error)))
       return false
+    }
+  }
+
+  /**
+   * Make a small file that nobody uses anew, at the head, and put it in the place of the old one: most of that happens
+   * off the thread, and one sync does for it. False where it is not to be done so, or somebody came to use it meanwhile.
+   */
+  async #replace(tenant: Tenant): Promise<boolean> {
+    const { layout, pool, positions } = this.#parts()
+    const { branch, file } = tenant
+    const path = layout.absolute(file.path)
+    const isOpen = () =>
+      pool.find(file.id) !== undefined || fs.existsSync(`${path}-wal`) || fs.existsSync(`${path}-shm`)
+    if (isOpen() || sizeOf(path) > maxImageBytes) return false
+    return tenant.hold(async () => {
+      const head = branch.head.id
+      const image = await fs.promises.readFile(path)
+      const beside = layout.scratchFile(`drain-${file.id}`)
+      await writeDurably(beside, this.#migrated(image, head))
+      if (isOpen() || tenant.row.fileId !== file.id || branch.head.id !== head || !tenant.isPrivate) {
+        fs.rmSync(beside, { force: true })
+        return false
+      }
+      // Whichever of the two a crash leaves here is whole: the old one would be migrated again.
+      fs.renameSync(beside, path)
+      positions.note(file.id, head)
+      return true
+    })
+  }
+
+  /** The bytes of a file, brought to `head` in memory. */
+  #migrated(image: Buffer, head: string): Buffer {
+    const db = openMemory(withJournal(image, 'rollback'))
+    try {
+      for (const { id, steps, rebuilt } of this.#parts().heads.migrations(readChangeSet(db), head)) {
+        runSteps(db, steps, { rebuilt, beforeCommit: () => writeChangeSet(db, id) })
+      }
+      return withJournal(db.serialize(), 'wal')
+    } finally {
+      db.close()
     }
   }
 }

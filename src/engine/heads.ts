@@ -10,7 +10,7 @@ import type { Change } from '../schema/change.ts'
 import { emptySchema, findTable, type Schema } from '../schema/model.ts'
 import type { Step } from '../schema/plan.ts'
 import { createStatements } from '../schema/print.ts'
-import { openMemory } from '../storage/connection.ts'
+import { openMemory, withJournal } from '../storage/connection.ts'
 import { Statements } from '../storage/statements.ts'
 import { markTable, writeChangeSet } from '../storage/tenant-file.ts'
 
@@ -85,12 +85,9 @@ export class Head {
     return this.#image
   }
 
-  /** The bytes of a new tenant file: the image, marked as being in WAL mode (bytes 18 and 19 of SQLite's file header). */
+  /** The bytes of a new tenant file. */
   newFile(): Buffer {
-    const file = Buffer.from(this.image)
-    file[18] = 2
-    file[19] = 2
-    return file
+    return withJournal(Buffer.from(this.image), 'wal')
   }
 }
 

@@ -56,9 +56,10 @@ export class Sharing {
     const { branch, row, file } = tenant
     if (file.branchId !== branch.row.id || row.branchId !== branch.row.id) return false
     if (this.sharers(branch, file).length > 0) return false
-    const { catalog } = this.#parts()
-    catalog.writeNow(() => catalog.files.setPrivateSince(file.id, catalog.nextSeq()))
-    tenant.follow(tenant.row)
+    const { catalog, positions } = this.#parts()
+    const seq = catalog.currentSeq
+    positions.notePrivate(file.id, seq)
+    tenant.knowPrivate(seq)
     return true
   }
 

@@ -144,6 +144,11 @@ export class Tenant {
     return isOurs && file.privateSince >= branch.row.lastFork
   }
 
+  /** The file has been found to be this branch's alone. */
+  knowPrivate(since: number): void {
+    this.#file = { ...this.file, privateSince: since }
+  }
+
   /** Another row decides about this tenant from now on, or its file has changed hands. */
   follow(row: TenantRow): void {
     if (row.fileId !== this.row.fileId) this.#pooled = undefined

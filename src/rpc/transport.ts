@@ -10,6 +10,9 @@ export interface TransportOptions {
   readonly framing?: Framing
 }
 
+/** What is to be sent goes out before the end of the tick when it is longer than this. */
+const flushChars = 1024 * 1024
+
 /** What comes in over a transport. */
 export interface TransportHandler {
   message(value: unknown): void
@@ -29,6 +32,9 @@ export class Transport {
   readonly #output: Writable
   readonly #deframer: Deframer
   readonly #maxUnsentBytes: number
+  readonly #handler: TransportHandler
+  /** Messages that came in one chunk with those whose answers the other side does not read. */
+  #backlog: unknown[] = []
   #outgoing = ''
   #flushScheduled = false
   #paused = false
@@ -38,7 +44,13 @@ export class Transport {
     this.#input = input
     this.#output = output
     this.#maxUnsentBytes = options.maxUnsentBytes
-    this.#deframer = new Deframer(handler, options.maxMessageBytes, options.framing)
+    this.#handler = handler
+    const frames = {
+      message: (value: unknown) => (this.#paused ? void this.#backlog.push(value) : handler.message(value)),
+      refused: (fault: FrameFault) => handler.refused(fault),
+      broken: (reason: string) => handler.broken(reason),
+    }
+    this.#deframer = new Deframer(frames, options.maxMessageBytes, options.framing)
     const end = (gone: boolean) => {
       if (this.#ended) return
       this.#ended = true
@@ -62,6 +74,7 @@ export class Transport {
   /** Send one message, given as JSON text. It leaves with everything else of this tick. */
   send(json: string): void {
     this.#outgoing += frame(json, this.framing)
+    if (this.#outgoing.length > flushChars) return this.flush()
     if (this.#flushScheduled) return
     this.#flushScheduled = true
     process.nextTick(flush, this)
@@ -99,7 +112,12 @@ export class Transport {
   #resume(): void {
     if (!this.#paused) return
     this.#paused = false
-    this.#input.resume()
+    const backlog = this.#backlog
+    this.#backlog = []
+    let at = 0
+    while (at < backlog.length && !this.#paused) this.#handler.message(backlog[at++])
+    this.#backlog = [...backlog.slice(at), ...this.#backlog]
+    if (!this.#paused) this.#input.resume()
   }
 }
 

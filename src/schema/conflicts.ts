@@ -38,7 +38,7 @@ export interface Resolution {
 /** A definition has the shape that the conflict shows, and speaks in the names of the result. Null: there shall be nothing. */
 export type Take = 'ours' | 'theirs' | { readonly definition: unknown }
 
-/** The resolutions that a client gave. Each one has to be asked for. */
+/** The resolutions that a client gave. */
 export class Answers {
   readonly #takes = new Map<string, Take>()
   readonly #asked = new Set<string>()
@@ -61,10 +61,9 @@ export class Answers {
     return this.#takes.get(path)
   }
 
-  refuseUnasked(): void {
-    for (const path of this.#takes.keys()) {
-      if (!this.#asked.has(path)) refuseResolution(path, 'there is no conflict')
-    }
+  /** The paths of resolutions that nothing asked for. */
+  get unasked(): readonly string[] {
+    return [...this.#takes.keys()].filter((path) => !this.#asked.has(path))
   }
 }
 

@@ -15,9 +15,9 @@ export interface Given {
  * An attribute from a definition as a conflict shows it; undefined if it is null. Refuses `invalidChange` for another
  * shape. What SQL it holds is looked at when the changes are planned.
  */
-export function readAttribute(thing: Thing, name: string, { path, definition }: Given): Attribute | undefined {
-  if (definition === null) return undefined
+export function readAttribute(name: string, { path, definition }: Given): Attribute | undefined {
   const read = attributeReaders[name.replace(/:.*/s, '')] ?? refuseResolution(path, 'this cannot be given')
+  if (definition === null && read !== flag) return undefined
   const value = read(definition, new Fault(path))
   // Its form is compared with nothing any more, and what it speaks of is found out by SQLite.
   return { label: name, form: JSON.stringify(value), value, uses: [] }

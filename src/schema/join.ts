@@ -76,7 +76,7 @@ function joinAttributes({ base, ours, theirs }: Sides<Thing>, merging: Merging) 
       thing = withAttribute(thing, name, theirs.attributes.get(name))
     } else if (take !== 'ours') {
       const given = { path, definition: take.definition }
-      if (name !== whole) thing = withAttribute(thing, name, readAttribute(thing, name, given))
+      if (name !== whole) thing = withAttribute(thing, name, readAttribute(name, given))
       else if (take.definition === null) refuseResolution(path, 'both kept it')
       else thing = readWhole(thing, given)
     }

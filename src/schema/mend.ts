@@ -126,9 +126,7 @@ function mendFault({ key, attribute }: Fault, sides: Sides<Things>, merging: Mer
   if (!thing) return undefined
   const given = { path, definition: take.definition }
   const next =
-    attribute === whole
-      ? nextWhole(thing, given)
-      : withAttribute(thing, attribute, readAttribute(thing, attribute, given))
+    attribute === whole ? nextWhole(thing, given) : withAttribute(thing, attribute, readAttribute(attribute, given))
   const isSo = (things: Things) => formOf(things.get(key), attribute) === formOf(next, attribute)
   if (isSo(sides.ours) && isSo(sides.theirs)) return undefined
   const from: Things = next ? new Map([[key, next]]) : new Map()

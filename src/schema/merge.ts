@@ -1,6 +1,6 @@
 import { refuse } from '../base/refusal.ts'
 import type { Change } from './change.ts'
-import { Answers, type Conflict, type Resolution } from './conflicts.ts'
+import { Answers, type Conflict, type Resolution, refuseResolution } from './conflicts.ts'
 import { alignIds, eachSide, type SameAs, type Sides } from './identities.ts'
 import { conflict, join, type Merging, type Side } from './join.ts'
 import { mend } from './mend.ts'
@@ -11,7 +11,7 @@ import { renamed, replay } from './replay.ts'
 import { findTwice, formOf, putTogether, revert, type Things, takeApart, whole, without } from './things.ts'
 
 export interface MergeOptions {
-  /** Each has to be for a conflict that there is without it. */
+  /** Each has to be for a conflict that there is without them, or that the others bring about. */
   readonly resolutions?: readonly Resolution[]
   /** What earlier merges found, on the way to either side. */
   readonly sameAs?: readonly SameAs[]
@@ -67,7 +67,10 @@ export function merge(base: Schema, ours: Schema, theirs: Schema, options: Merge
       continue
     }
     conflicts.push(...mended.conflicts)
-    answers.refuseUnasked()
+    // One resolution may settle another conflict that was shown with it.
+    const shown = answers.unasked.length > 0 ? merge(base, ours, theirs, { ...options, resolutions: [] }) : undefined
+    const isShown = (path: string) => shown?.kind === 'conflicts' && shown.conflicts.some((one) => one.path === path)
+    for (const path of answers.unasked) if (!isShown(path)) refuseResolution(path, 'there is no conflict')
     if (conflicts.length > 0) return { kind: 'conflicts', conflicts }
     return finish(sides, joined.things, { found, merging })
   }

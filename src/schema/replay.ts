@@ -113,9 +113,7 @@ export function brokenThings(schema: Schema): readonly BrokenThing[] | { readonl
   }
   try {
     const faults = findBroken(db, schema)
-    const views = faults.flatMap(({ view, reason }) =>
-      view === undefined ? [] : [{ kind: 'view', name: view, reason } as const],
-    )
+    const views = faults.flatMap(({ view, reason }) => (view === undefined ? [] : [{ key: viewKey(view), reason }]))
     const relations = new Set(faults.flatMap(({ triggersOn }) => triggersOn ?? []))
     return [...views, ...[...relations].flatMap((relation) => brokenTriggers(db, schema, relation))]
   } finally {

@@ -40,7 +40,7 @@ export interface Thing {
   /** The key of what it goes with: the table of a column, an index, a trigger. */
   readonly owner?: string
   readonly attributes: ReadonlyMap<string, Attribute>
-  /** As the model has it; a column with what is written at it. For people. */
+  /** As the model has it, without ids; a column with what is written at it. For people. */
   readonly definition: unknown
 }
 
@@ -58,7 +58,7 @@ export interface Attribute {
 }
 
 /** A column with the constraints of it alone. */
-export interface ColumnDefinition extends Column {
+export interface ColumnDefinition extends Omit<Column, 'id'> {
   readonly uniques?: readonly Key[]
   readonly checks?: readonly Check[]
   readonly foreignKeys?: readonly ForeignKey[]
@@ -95,7 +95,10 @@ export function putTogether(things: Things): Schema {
         ),
       ),
     ),
-    virtualTables: ofKind('virtualTable').map((thing) => ({ ...given<VirtualTable>(thing, whole), id: thing.id })),
+    virtualTables: ofKind('virtualTable').map((thing) => ({
+      ...given<Omit<VirtualTable, 'id'>>(thing, whole),
+      id: thing.id,
+    })),
     indexes: ofKind('index').map((thing) => given<Index>(thing, whole)),
     views: ofKind('view').map((thing) => given<View>(thing, whole)),
     triggers: ofKind('trigger').map((thing) => given<Trigger>(thing, whole)),
@@ -254,7 +257,9 @@ function tableThing(schema: Schema, table: Table): Thing {
       uses: [...columnKeys(table, group.first.columns), ...group.items.flatMap((item) => parentKeys(schema, item))],
     })
   }
-  return { key, kind: 'table', id: table.id, name: table.name, attributes, definition: table }
+  const { id: _, ...own } = table
+  const definition = { ...own, columns: table.columns.map(withoutId) }
+  return { key, kind: 'table', id: table.id, name: table.name, attributes, definition }
 }
 
 function columnThings(schema: Schema, table: Table): Thing[] {
@@ -265,7 +270,7 @@ function columnThings(schema: Schema, table: Table): Thing[] {
     const checks = table.checks.filter((check) => isIt(check.column))
     const foreignKeys = table.foreignKeys.filter(({ columns }) => isOnlyIt(columns))
     const definition: ColumnDefinition = {
-      ...column,
+      ...withoutId(column),
       ...(uniques.length > 0 && { uniques }),
       ...(checks.length > 0 && { checks }),
       ...(foreignKeys.length > 0 && { foreignKeys }),
@@ -319,7 +324,7 @@ function viewThing(view: View): Thing {
 }
 
 function virtualTableThing(table: VirtualTable): Thing {
-  return { ...wholeThing('virtualTable', table, virtualForm(table), { uses: [] }), id: table.id }
+  return { ...wholeThing('virtualTable', withoutId(table), virtualForm(table), { uses: [] }), id: table.id }
 }
 
 function triggerThing(schema: Schema, trigger: Trigger): Thing {
@@ -402,6 +407,10 @@ function groups<T>(items: readonly T[], keyOf: (item: T) => string) {
     found.set(key, group)
   }
   return found.values()
+}
+
+function withoutId<T extends { readonly id: string }>({ id: _, ...rest }: T): Omit<T, 'id'> {
+  return rest
 }
 
 function namesOf({ columns }: Key): string[] {

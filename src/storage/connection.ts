@@ -17,7 +17,7 @@ export function openFile(file: string, durability: Durability): Database.Databas
     db.pragma('journal_mode = wal')
     db.pragma(`synchronous = ${durability === 'full' ? 'full' : 'normal'}`)
     db.pragma('wal_autocheckpoint = 0')
-    db.pragma('cache_size = -256')
+    db.pragma('cache_size = -2000')
     return db
   } catch (error) {
     db.close()
@@ -37,6 +37,16 @@ export function openMemory(image?: Buffer): Database.Database {
   const db = image === undefined ? new Database(':memory:') : new Database(image)
   configure(db)
   return db
+}
+
+/**
+ * The bytes of an SQLite file, marked as having a write-ahead log or a rollback journal: bytes 18 and 19 of its header.
+ * A database in memory can only have the latter. The bytes are changed where they are.
+ */
+export function withJournal(file: Buffer, journal: 'wal' | 'rollback'): Buffer {
+  file[18] = journal === 'wal' ? 2 : 1
+  file[19] = file[18]
+  return file
 }
 
 function configure(db: Database.Database): void {

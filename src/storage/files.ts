@@ -20,6 +20,18 @@ export function createDurably(file: string, content: Uint8Array): void {
   if (madeFolder !== undefined) syncFolders(path.dirname(folder), path.dirname(madeFolder))
 }
 
+/** Write a file, its content durable when this settles. What stood there is replaced, and not at once. */
+export async function writeDurably(file: string, content: Uint8Array): Promise<void> {
+  fs.mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 })
+  const handle = await fs.promises.open(file, 'w', 0o600)
+  try {
+    await handle.writeFile(content)
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
 /**
  * Copy a file, durable when this settles; the copy shares its blocks with the original where the file system can. Fails
  * where a file of that name exists. Nobody may write to the original meanwhile.

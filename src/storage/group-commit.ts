@@ -4,6 +4,8 @@ import { codeOf } from './faults.ts'
 /**
  * Writes to one SQLite file that arrive within one turn of the event loop share one transaction, and so one commit.
  *
+ * Reads of one turn share a transaction too: SQLite takes and drops its lock once, not for each of them.
+ *
  * A write's promise settles after the commit: what is acknowledged is committed. Each write is atomic of itself (a
  * savepoint), so one that fails takes nothing else with it. A read that arrives while the group is open sees the
  * writes before it, and like them it is answered after the commit: nobody is ever told of a row that may still go.
@@ -12,18 +14,23 @@ export class GroupCommit {
   readonly #db: Database.Database
   readonly #schedule: (group: GroupCommit) => void
   readonly #onFault: (error: unknown) => unknown
+  readonly #beginRead: Database.Statement
   readonly #begin: Database.Statement
   readonly #commit: Database.Statement
   readonly #rollback: Database.Statement
   readonly #savepoint: Database.Statement
   readonly #release: Database.Statement
   readonly #undo: Database.Statement
+  /** Counts up with every commit of a write. */
+  commits = 0
   #members: Member[] = []
+  #isReading = false
 
   constructor(db: Database.Database, options: GroupCommitOptions = {}) {
     this.#db = db
     this.#schedule = options.schedule ?? scheduleFlush
     this.#onFault = options.onFault ?? ((error) => error)
+    this.#beginRead = db.prepare('begin')
     this.#begin = db.prepare('begin immediate')
     this.#commit = db.prepare('commit')
     this.#rollback = db.prepare('rollback')
@@ -52,7 +59,14 @@ export class GroupCommit {
 
   /** Run `work` now. Its result is handed over now, or after the commit of the writes it may have seen. */
   read<T>(work: () => T): T | Promise<T> {
-    if (!this.isOpen) return work()
+    if (!this.isOpen) {
+      if (!this.#isReading) {
+        this.#beginRead.run()
+        this.#isReading = true
+        this.#schedule(this)
+      }
+      return work()
+    }
     return new Promise<T>((resolve, reject) => {
       const value = work()
       this.#members.push({ work, value, resolve: resolve as (value: unknown) => void, reject })
@@ -62,6 +76,7 @@ export class GroupCommit {
   /** Run `work` in a transaction of its own, committed when this returns. */
   alone<T>(work: () => T): T {
     this.flush()
+    this.commits++
     try {
       this.#begin.run()
       const value = work()
@@ -73,11 +88,13 @@ export class GroupCommit {
     }
   }
 
-  /** Commit what is open. Never throws: a commit that fails is told to those who wait for it. */
+  /** End the transaction that is open. Never throws: a commit that fails is told to those who wait for it. */
   flush(): void {
+    this.#endRead()
     if (!this.isOpen) return
     const members = this.#members
     this.#members = []
+    this.commits++
     try {
       this.#commit.run()
     } catch (error) {
@@ -101,7 +118,14 @@ export class GroupCommit {
     }
   }
 
+  #endRead(): void {
+    if (!this.#isReading) return
+    this.#isReading = false
+    if (this.#db.inTransaction) this.#commit.run()
+  }
+
   #runFirst<T>(work: () => T): T {
+    this.#endRead()
     this.#begin.run()
     try {
       const value = work()

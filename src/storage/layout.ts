@@ -39,6 +39,10 @@ export class Layout {
     return path.join(this.root, 'scratch')
   }
 
+  scratchFile(name: string): string {
+    return path.join(this.scratch, name)
+  }
+
   /** The path of a tenant's file, relative to `root`: what the catalog keeps. */
   tenantFile(database: string, branch: string, tenant: string): string {
     return `${branchFolder(database, branch)}/${shardOf(tenant)}/${tenant}.db`

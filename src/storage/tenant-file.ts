@@ -17,7 +17,7 @@ export interface Writer extends Reader {
   changes(): number
 }
 
-const writesBetweenLooks = 32
+const commitsBetweenLooks = 32
 
 /**
  * One open tenant file.
@@ -33,6 +33,10 @@ export class TenantFile implements Writer {
   changeSet: string
   /** Counts up with every write: tells whether the file was written to since. */
   writes = 0
+  #logBytes = 0
+  #commitsAtCheckpoint = 0
+  #commitsThatFit = Number.POSITIVE_INFINITY
+  #nextLook = commitsBetweenLooks
   readonly #group: GroupCommit
   readonly #checkpointBytes: number
   readonly #changes: Database.Statement<[], number>
@@ -82,10 +86,11 @@ export class TenantFile implements Writer {
     this.#group.flush()
   }
 
-  /** Bring the write-ahead log into the file. */
+  /** Bring the write-ahead log into the file, and leave none. */
   checkpoint(): void {
     this.flush()
     this.db.pragma('wal_checkpoint(truncate)')
+    this.#startLog(0)
   }
 
   close(): void {
@@ -93,11 +98,28 @@ export class TenantFile implements Writer {
     this.db.close()
   }
 
+  /**
+   * Checkpoint when enough was written. The log is then used again from its start, as its blocks are there already and
+   * to sync it costs less; so its size tells only how much it has grown, and what fits into it is counted in commits.
+   */
   #countWrite(): void {
     this.writes++
-    if (this.writes % writesBetweenLooks === 0 && sizeOf(`${this.path}-wal`) > this.#checkpointBytes) {
-      this.checkpoint()
-    }
+    const commits = this.#group.commits - this.#commitsAtCheckpoint
+    if (commits < this.#nextLook) return
+    this.#nextLook = commits + commitsBetweenLooks
+    const logBytes = sizeOf(`${this.path}-wal`)
+    const hasGrown = logBytes > this.#logBytes + this.#checkpointBytes
+    if (hasGrown) this.#commitsThatFit = commits
+    else if (commits < this.#commitsThatFit) return
+    this.flush()
+    this.db.pragma('wal_checkpoint(restart)')
+    this.#startLog(logBytes)
+  }
+
+  #startLog(logBytes: number): void {
+    this.#logBytes = logBytes
+    this.#commitsAtCheckpoint = this.#group.commits
+    this.#nextLook = commitsBetweenLooks
   }
 }
 

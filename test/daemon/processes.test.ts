@@ -189,9 +189,9 @@ test.each([
   expect(await cinchd.exited).toBe(0)
   const again = await startCinchd(layout)
   const { rows } = await (await again.connect()).call('query.run', { sql: 'select a from t' })
-  const stored = new Set(rows.map(([a]: [number]) => a))
-  expect(kinds.flatMap((kind, a) => (kind === 'done' && !stored.has(a) ? [a] : []))).toEqual([])
-  expect(kinds.filter((kind) => kind === 'ended')).toEqual([])
+  const stored = rows.map(([a]: [number]) => a)
+  // What is done is there, and nothing else: whatever was begun was answered.
+  expect(stored).toEqual(kinds.flatMap((kind, a) => (kind === 'done' ? [a] : [])))
 })
 
 test('a client that does not read cannot keep it from stopping', async () => {
@@ -308,7 +308,6 @@ test('a client that vanishes in the middle of calls leaves nothing half done', {
     })
     for (let burst = 0; burst < 5; burst++) send('row.insert', { table: 't', rows })
     if (at % 2) await new Promise(setImmediate)
-    ;(client.output as net.Socket).resetAndDestroy?.()
     client.destroy()
   }
   while ((await admin.call('project.stats')).sessions > 1) await sleep(5)

@@ -299,10 +299,11 @@ describe('schema', () => {
   })
 
   test('--dry-run prints the plan and changes nothing', async () => {
-    const { code, stdout } = await place.run(['table', 'drop', 't', '--dry-run'])
+    await place.run(['table', 'create', 'dry', 'a:text'])
+    const { code, stdout } = await place.run(['table', 'drop', 'dry', '--dry-run'])
     expect(code).toBe(0)
-    expect(stdout).toContain('-- destroys data (destroysData)\nDROP TABLE "t";')
-    expect(await place.json('table', 'info', 't')).toMatchObject({ name: 't' })
+    expect(stdout).toContain('-- destroys data (destroysData)\nDROP TABLE "dry";')
+    expect(await place.json('table', 'info', 'dry')).toMatchObject({ name: 'dry' })
   })
 
   test('rows that stand against an edit are shown', async () => {
@@ -355,6 +356,22 @@ test('tenants are made, listed, used, looked after and deleted', async () => {
   expect(await place.json('tenant', 'verify', 'acme')).toEqual({ sound: true, problems: [] })
   expect(await place.json('tenant', 'rename', 'acme', 'acme2')).toMatchObject({ name: 'acme2' })
   expect(await place.json('tenant', 'delete', 'acme2', '--yes')).toEqual({})
+})
+
+test('a table goes out to a file and comes in again, by paths as seen from here', async () => {
+  await place.run(['table', 'create', 'goes_out', 'a:text', '--no-system-columns'])
+  await place.run(['data', 'insert', 'goes_out', '-d', '[{"a":"x"},{"a":""},{"a":null}]'])
+  const exported = await place.json('tenant', 'export', 'out.csv', '--table', 'goes_out')
+  expect(exported.rows).toEqual({ goes_out: 3 })
+  expect(fs.readFileSync(path.join(place.folder, 'out.csv'), 'utf8').replaceAll('\r', '')).toBe('a\nx\n""\n\n')
+  const again = await place.run(['tenant', 'export', 'out.csv', '--table', 'goes_out', '--json'])
+  expect(JSON.parse(again.stderr).error.kind).toBe('fileExists')
+
+  await place.run(['tenant', 'create', 'importer'])
+  const imported = await place.json('tenant', 'import', 'out.csv', 'importer', '--table', 'goes_out')
+  expect(imported).toEqual({ rows: { goes_out: 3 }, changeSet: null })
+  const { stdout } = await place.run(['tenant', 'import', 'out.csv', '--table', 'came_in', '--create'])
+  expect(stdout).toBe('table    rows\n-------  ----\ncame_in     3\n')
 })
 
 test('rpc calls any method', async () => {

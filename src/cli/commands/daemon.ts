@@ -103,7 +103,7 @@ async function stop(context: Context): Promise<number | undefined> {
   }
   // Without `initialize`, which a daemon of another protocol version would refuse.
   await using client = new Client(socket, socket)
-  await client.request('daemon.stop', {})
+  await client.request('daemon.stop', {}).catch(unlessLost)
   await client.closed
   const giveUpAt = performance.now() + patienceMs
   while (isAlive(discovery.pid) || readDiscovery(project)?.pid === discovery.pid) {
@@ -113,6 +113,11 @@ async function stop(context: Context): Promise<number | undefined> {
     await sleep(pollMs)
   }
   return discovery.pid
+}
+
+/** A daemon that goes may end the connection before its answer is out. */
+function unlessLost(error: Error): void {
+  if (error.name === 'CinchError') throw error
 }
 
 async function status(context: Context): Promise<void> {

@@ -4,6 +4,7 @@ import { call, command, confirmed, optional, required, text, yesOption } from '.
 import type { Context } from '../context.ts'
 import { CliError } from '../errors.ts'
 import { limitOption } from '../limit.ts'
+import type { Output } from '../output.ts'
 
 type Tenant = ResultOf<'tenant.get'>
 type Size = ResultOf<'tenant.size'>
@@ -15,6 +16,7 @@ const format = {
   requiresArg: true,
   describe: 'default: by the file’s name',
 }
+const delimiter = text('between the fields of csv; default: a comma')
 const pageSize = 10_000
 
 export const tenant = [
@@ -95,7 +97,7 @@ export const tenant = [
     call(
       'tenant.size',
       ({ name }) => ({ name }),
-      (output, { fileBytes, walBytes }) => output.record({ file: bytes(fileBytes), wal: bytes(walBytes) }),
+      (output, { fileBytes, walBytes }) => output.record({ file: sizeText(fileBytes), wal: sizeText(walBytes) }),
     ),
   ),
   command(
@@ -105,7 +107,7 @@ export const tenant = [
     call(
       'tenant.vacuum',
       ({ name }) => ({ name }),
-      (output, { before, after }) => output.record({ before: bytes(total(before)), after: bytes(total(after)) }),
+      (output, { before, after }) => output.record({ before: sizeText(total(before)), after: sizeText(total(after)) }),
     ),
   ),
   command(
@@ -131,11 +133,22 @@ export const tenant = [
         .positional('name', nameOrActive)
         .option('format', format)
         .option('table', text('the table for rows of csv, json and ndjson'))
+        .option('delimiter', delimiter)
+        .option('message', { ...text('kept in the branch’s history, if the schema changes'), alias: 'm' })
         .option('create', { type: 'boolean', default: false, describe: 'make the table, from what the file holds' }),
-    async (context, { file, name, format, table, create }) => {
-      const params = { name, path: path.resolve(file), format, table, create: create || undefined }
-      await transfer(context, 'tenant.import', params, `Imported ${file}.`)
-    },
+    call(
+      'tenant.import',
+      ({ file, name, format, table, create, delimiter, message }) => ({
+        name,
+        path: path.resolve(file),
+        format,
+        table,
+        create,
+        delimiter,
+        message,
+      }),
+      (output, { rows }, { file }) => showTransfer(output, rows, `Imported ${file}.`),
+    ),
   ),
   command(
     'export <file> [name]',
@@ -146,11 +159,20 @@ export const tenant = [
         .positional('name', nameOrActive)
         .option('format', format)
         .option('table', text('the table whose rows go to csv, json and ndjson'))
+        .option('delimiter', delimiter)
         .option('overwrite', { type: 'boolean', default: false, describe: 'even if the file is there already' }),
-    async (context, { file, name, format, table, overwrite }) => {
-      const params = { name, path: path.resolve(file), format, table, overwrite: overwrite || undefined }
-      await transfer(context, 'tenant.export', params, `Exported to ${file}.`)
-    },
+    call(
+      'tenant.export',
+      ({ file, name, format, table, overwrite, delimiter }) => ({
+        name,
+        path: path.resolve(file),
+        format,
+        table,
+        overwrite,
+        delimiter,
+      }),
+      (output, { rows, bytes }, { file }) => showTransfer(output, rows, `Exported ${sizeText(bytes)} to ${file}.`),
+    ),
   ),
 ]
 
@@ -164,21 +186,17 @@ async function allTenants(context: Context, prefix?: string, cursor?: string): P
   }
 }
 
-/** Import or export; the result tells what went where. */
-async function transfer(context: Context, method: string, params: object, done: string): Promise<void> {
-  const { output } = context
-  const result = (await context.rawCall(method, params)) as object
-  output.result(result, () => {
-    output.record(result)
-    output.note(done)
-  })
+/** How many rows of which table went where. */
+function showTransfer(output: Output, rows: Readonly<Record<string, number>>, done: string): void {
+  output.table(['table', 'rows'], Object.entries(rows))
+  output.note(done)
 }
 
 function total({ fileBytes, walBytes }: Size): number {
   return fileBytes + walBytes
 }
 
-function bytes(count: number): string {
+function sizeText(count: number): string {
   const units = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB']
   const unit = Math.min(units.length - 1, Math.floor(Math.log2(Math.max(1, count)) / 10))
   return unit === 0 ? `${count} bytes` : `${(count / 1024 ** unit).toFixed(1)} ${units[unit]} (${count} bytes)`
