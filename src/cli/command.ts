@@ -103,13 +103,18 @@ export function edit<M extends EditMethod, A extends Globals & EditOptions>(
     const edited = { ...(await params(args)), dryRun, message } as ParamsOf<M>
     const result: ResultOf<'schema.apply'> = await context.call(method, edited)
     context.output.result(result, () => {
-      if (dryRun) showPlan(context.output, result)
-      else context.output.note(`${done(args)} (change set ${result.changeSet})`)
+      if (dryRun) {
+        showPlan(context.output, result.plan)
+        const { tenantsToProve } = result
+        if (tenantsToProve > 0) context.output.line(`-- the rows of ${tenantsToProve} tenants are looked at first`)
+        context.output.note('Nothing was changed: this is a dry run.')
+      } else context.output.note(`${done(args)} (change set ${result.changeSet})`)
     })
   }
 }
 
-function showPlan(output: Output, { plan, tenantsToProve }: ResultOf<'schema.apply'>): void {
+/** The SQL of a plan, with what is dangerous about it. */
+export function showPlan(output: Output, plan: ResultOf<'schema.apply'>['plan']): void {
   const words = {
     destroysData: 'destroys data',
     rewritesTable: 'rewrites the table',
@@ -119,8 +124,6 @@ function showPlan(output: Output, { plan, tenantsToProve }: ResultOf<'schema.app
     if (danger.length > 0) output.line(`-- ${danger.map((each) => `${words[each]} (${each})`).join(', ')}`)
     output.line(`${sql.replace(/;\s*$/, '')};`)
   }
-  if (tenantsToProve > 0) output.line(`-- the rows of ${tenantsToProve} tenants are looked at first`)
-  output.note('Nothing was changed: this is a dry run.')
 }
 
 /** An option that takes one text. */

@@ -51,5 +51,5 @@ export async function edit(call: Call, options: EditOptions, specs: readonly Cha
 }
 
 function shown({ changeSet, plan, tenantsToProve }: EditOutcome) {
-  return { changeSet, plan: [...plan], tenantsToProve }
+  return { changeSet, plan, tenantsToProve }
 }

@@ -95,7 +95,7 @@ export const Step = z
 
 export const EditResult = z.object({
   changeSet: z.string().nullable().describe('null for a dry run'),
-  plan: z.array(Step),
+  plan: z.array(Step).readonly(),
   tenantsToProve: z.int().describe('tenants whose rows were, or would be, looked at first'),
 })
 

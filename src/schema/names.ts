@@ -47,20 +47,21 @@ function commonName(key: string, sides: Sides<Things>, paths: Paths, answers: An
   const [base, ours, theirs] = [sides.base.get(key), sides.ours.get(key), sides.theirs.get(key)]
   const [a, b] = [ours?.name, theirs?.name]
   const name = a ?? b ?? base?.name ?? ''
-  if (a === undefined || b === undefined || a === b || base === undefined || b === base.name) return { name }
-  if (a === base.name || sameName(a, b)) return { name: a === base.name ? b : a }
+  if (a === undefined || b === undefined || a === b || b === base?.name) return { name }
+  if (a === base?.name) return { name: b }
+  if (sameName(a, b)) return { name }
   const path = paths.of(key, 'name')
   const take = answers.at(path)
   if (take === 'ours' || take === 'theirs') return { name: take === 'ours' ? a : b }
-  if (take) return { name: newName(path, take.definition, base) }
-  const reason = `${base.name} became ${a} in ours and ${b} in theirs`
-  const conflict: Conflict = { path, kind: 'renameRename', base: base.name, ours: a, theirs: b, reason }
+  if (take) return { name: newName(path, take.definition, key) }
+  const reason = `it became ${a} in ours and ${b} in theirs`
+  const conflict: Conflict = { path, kind: 'renameRename', base: base?.name ?? null, ours: a, theirs: b, reason }
   return { name, conflict }
 }
 
-function newName(path: string, definition: unknown, { kind }: Thing): string {
+function newName(path: string, definition: unknown, key: string): string {
   if (typeof definition !== 'string') refuseResolution(path, 'the definition is a name')
-  checkName(kind === 'column' ? 'column' : 'table', definition)
+  checkName(key.startsWith('column:') ? 'column' : 'table', definition)
   return definition
 }
 

@@ -1,5 +1,5 @@
 import type { Sides } from './identities.ts'
-import { escaped, type Thing, type Things, whole } from './things.ts'
+import { escaped, type Things, whole } from './things.ts'
 
 /** The paths of things, by the names that people know: those of the base, and for additions their own. */
 export class Paths {
@@ -13,11 +13,11 @@ export class Paths {
     this.keys = new Set(this.#sides.flatMap((things) => [...things.keys()]))
     const taken = new Set<string>()
     for (const things of this.#sides) {
-      for (const thing of things.values()) {
-        if (this.#paths.has(thing.key)) continue
-        const path = this.#pathOf(thing)
+      for (const { key } of things.values()) {
+        if (this.#paths.has(key)) continue
+        const path = this.#pathOf(key, base.has(key) ? [base] : [ours, theirs])
         // A table that was renamed, and another one that took its name.
-        this.#paths.set(thing.key, taken.has(path) ? `${path} (new)` : path)
+        this.#paths.set(key, taken.has(path) ? `${path} (new)` : path)
         taken.add(path)
       }
     }
@@ -32,17 +32,14 @@ export class Paths {
 
   /** Of a name that more than one thing wants, in the space of names that this thing is in. */
   ofName(key: string, name: string): string {
-    const thing = this.#find(key)
-    const space = thing?.kind === 'column' ? `${this.of(thing.owner ?? '')}/` : ''
-    return `${space}name:${escaped(name)}`
+    const thing = this.#sides.map((things) => things.get(key)).find((one) => one?.kind === 'column')
+    return `${thing ? `${this.of(thing.owner ?? '')}/` : ''}name:${escaped(name)}`
   }
 
-  #pathOf({ kind, name, owner }: Thing): string {
-    const inOwner = kind === 'column' ? `${this.of(owner ?? '')}/` : ''
-    return `${inOwner}${kind}:${escaped(name)}`
-  }
-
-  #find(key: string): Thing | undefined {
-    return this.#sides.map((things) => things.get(key)).find((thing) => thing !== undefined)
+  /** The same whichever side is ours. */
+  #pathOf(key: string, sides: readonly Things[]): string {
+    const [thing] = sides.flatMap((things) => things.get(key) ?? []).sort((a, b) => (a.name < b.name ? -1 : 1))
+    const { kind, owner = '', name } = thing ?? { kind: key, name: '' }
+    return `${kind === 'column' ? `${this.of(owner)}/` : ''}${kind}:${escaped(name)}`
   }
 }

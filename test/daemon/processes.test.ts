@@ -331,7 +331,7 @@ describe('memory', () => {
     const count = 10_000
     const answers = Promise.all(
       Array.from({ length: count }, (_, id) =>
-        client.request('query.run', { sql: "select ?, printf('%*c', 100000, 'x')", params: [id] }),
+        client.request('query.run', { sql: "select ?, printf('%*c', 50000, 'x')", params: [id] }),
       ),
     )
     const other = await cinchd.connect()
@@ -350,7 +350,7 @@ describe('memory', () => {
     const cinchd = await startCinchd(temporaryProject())
     const client = await cinchd.connect()
     const sql = "select printf('%*c', 10000000, 'x')"
-    const answers = await Promise.all(Array.from({ length: 80 }, () => client.request('query.run', { sql })))
+    const answers = await Promise.all(Array.from({ length: 60 }, () => client.request('query.run', { sql })))
     expect(answers.filter(({ error }) => error)).toEqual([])
     expect(await client.call('ping')).toEqual({})
   })

@@ -28,7 +28,7 @@ export const edits: fc.Arbitrary<readonly Edit[]> = fc.array(
     name: fc.constantFrom('t', 'u', 'w', 'x', 'b', 'c', 'd'),
     value: fc.constantFrom('1', '2'),
   }),
-  { maxLength: 4 },
+  { minLength: 1, maxLength: 6 },
 )
 
 /** The schema after the edits that it takes; ids of what is new begin with `prefix`. */

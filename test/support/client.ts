@@ -36,7 +36,8 @@ export class RawClient {
   /** The ids of answers in the order in which they came. */
   readonly order: Json[] = []
   #lastId = 0
-  #received: Buffer = Buffer.alloc(0)
+  #pieces: Buffer[] = []
+  #missingBytes = 0
   #isEnded = false
   readonly #pending = new Map<Json, (answer: Answer) => void>()
   readonly #unmatched: unknown[] = []
@@ -136,11 +137,18 @@ export class RawClient {
   }
 
   #read(chunk: Buffer): void {
-    this.#received = this.#received.length === 0 ? chunk : Buffer.concat([this.#received, chunk])
+    this.#pieces.push(chunk)
+    this.#missingBytes -= chunk.length
+    if (this.framing === 'lines' ? !chunk.includes(10) : this.#missingBytes > 0) return
+    let received = this.#pieces.length === 1 ? chunk : Buffer.concat(this.#pieces)
     for (;;) {
-      const cut = this.framing === 'lines' ? cutLine(this.#received) : cutBody(this.#received)
-      if (cut === undefined) return
-      this.#received = cut.rest
+      const cut = this.framing === 'lines' ? cutLine(received) : cutBody(received)
+      if (typeof cut === 'number') {
+        this.#missingBytes = cut
+        this.#pieces = [received]
+        return
+      }
+      received = cut.rest
       this.#take(JSON.parse(cut.text))
     }
   }
@@ -164,18 +172,24 @@ export class RawClient {
   }
 }
 
-function cutLine(bytes: Buffer): { text: string; rest: Buffer } | undefined {
-  const end = bytes.indexOf(10)
-  return end < 0 ? undefined : { text: bytes.toString('utf8', 0, end), rest: bytes.subarray(end + 1) }
+interface Cut {
+  readonly text: string
+  readonly rest: Buffer
 }
 
-function cutBody(bytes: Buffer): { text: string; rest: Buffer } | undefined {
+/** The first message, or how many bytes of it are missing at least. */
+function cutLine(bytes: Buffer): Cut | number {
+  const end = bytes.indexOf(10)
+  return end < 0 ? 1 : { text: bytes.toString('utf8', 0, end), rest: bytes.subarray(end + 1) }
+}
+
+function cutBody(bytes: Buffer): Cut | number {
   const end = bytes.indexOf('\r\n\r\n')
-  if (end < 0) return undefined
-  const length = Number(/Content-Length: (\d+)/.exec(bytes.toString('latin1', 0, end))?.[1])
+  if (end < 0) return 1
   const start = end + 4
-  if (bytes.length < start + length) return undefined
-  return { text: bytes.toString('utf8', start, start + length), rest: bytes.subarray(start + length) }
+  const stop = start + Number(/Content-Length: (\d+)/.exec(bytes.toString('latin1', 0, end))?.[1])
+  if (bytes.length < stop) return stop - bytes.length
+  return { text: bytes.toString('utf8', start, stop), rest: bytes.subarray(stop) }
 }
 
 /** A client on a Unix socket; it is gone after the test. */
