@@ -117,8 +117,12 @@ export class Sharing {
     guarded(`file ${file.path}`, () => linkDurably(layout.absolute(file.path), layout.absolute(path)))
     return {
       record() {
-        if (branch.row.id === file.branchId) catalog.files.setPath(file.id, path)
-        else catalog.files.setOwner(file.id, branch.row.id, path)
+        if (branch.row.id === file.branchId) return catalog.files.setPath(file.id, path)
+        catalog.files.setOwner(file.id, branch.row.id, path)
+        // Whoever owns a file knows it through a row of its own: else it would copy it onto itself.
+        const row = branch.resolve(name)
+        if (row === undefined || row.branchId === branch.row.id) return
+        catalog.tenants.insert({ ...row, branchId: branch.row.id, created: branch.row.forkedAt })
       },
       forget() {},
       clean: () => removeDatabaseFile(layout.absolute(file.path)),

@@ -58,7 +58,8 @@ export function merge(base: Schema, ours: Schema, theirs: Schema, options: Merge
 
   const names = agreeOnNames(given, merging.paths, answers)
   let start = underNames(given, names)
-  for (;;) {
+  for (let i = 0; ; i++) {
+    if (i > 30) throw new Error('LOOP')
     const joined = join(start, merging)
     const conflicts = [...names.conflicts, ...joined.conflicts]
     const mended = mend(joined, start, { isOpen: conflicts.length > 0, merging })

@@ -22,11 +22,16 @@ export interface Names {
 export function agreeOnNames(sides: Sides<Things>, paths: Paths, answers: Answers): Names {
   const conflicts: Conflict[] = []
   const names = new Map<string, string>()
+  const undecided = new Set<string>()
   for (const key of paths.keys) {
     const { name, conflict } = commonName(key, sides, paths, answers)
     names.set(key, name)
-    if (conflict) conflicts.push(conflict)
+    if (!conflict) continue
+    conflicts.push(conflict)
+    undecided.add(key)
   }
+  // Neither of its names is its own yet.
+  for (const key of undecided) names.set(key, freeName(names.get(key) ?? '', names))
   const gone = { ours: new Set<string>(), theirs: new Set<string>() }
   const stays = (key: string) => !gone.ours.has(key) && !gone.theirs.has(key)
   for (;;) {
