@@ -2,7 +2,6 @@ import * as z from 'zod'
 
 const count = (value: number) => z.int().positive().default(value)
 const bytes = (value: number) => z.int().positive().default(value)
-const ms = (value: number) => z.int().positive().default(value)
 
 const MiB = 1024 * 1024
 
@@ -11,13 +10,11 @@ export const Limits = z.strictObject({
   maxMessageBytes: bytes(64 * MiB).describe('the largest message a client may send'),
   maxResultRows: count(100_000).describe('rows in one result of query.run or row.list; more are cut and said so'),
   maxResultBytes: bytes(64 * MiB).describe('bytes of one result, roughly'),
-  maxSqlBytes: bytes(1 * MiB).describe('the longest SQL statement'),
   maxBatch: count(10_000).describe('requests in a JSON-RPC batch, statements in query.batch, changes in schema.apply'),
   maxSessions: count(1_000).describe('connections at a time'),
   maxInFlight: count(10_000).describe('requests of one session that are not answered yet'),
   maxUnsentBytes: bytes(16 * MiB).describe('answers a client has not read before the daemon stops reading from it'),
   maxOpenFiles: count(500).describe('tenant files open at a time'),
-  maxTimeoutMs: ms(10 * 60_000).describe('the longest timeoutMs of a call'),
 })
 export type Limits = z.infer<typeof Limits>
 

@@ -44,6 +44,8 @@ export class Branch {
   readonly editing = new Lock()
   /** While an edit proves its case: the tenants that were written to since. */
   watch: Set<string> | undefined
+  /** Files of its own that are behind and stay so while others share them, as the drain last found. */
+  sharedBehind = 0
   /** Tenants whose write turn somebody holds, by name. */
   readonly taken = new Map<string, Tenant>()
   readonly #parts: EngineParts

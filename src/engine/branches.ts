@@ -37,6 +37,7 @@ export async function createBranch(engine: Engine, options: NewBranch): Promise<
   checkName('branch', options.name)
   const database = engine.database(options.database)
   const from = engine.branch(options.database, options.from)
+  from.requireNoMaintenance()
   await settleWriters(from)
 
   if (database.branches.has(options.name)) {
@@ -110,6 +111,8 @@ export async function deleteBranch(engine: Engine, database: string, name: strin
   for (const other of others) other.refreshAll()
   for (const step of steps) step.clean()
   fs.rmSync(layout.absolute(branchFolder(database, name)), { recursive: true, force: true })
+  // Files that were shared with it may be alone now.
+  parts.drain.wake()
 }
 
 /** Rename a branch, and its folder with it. */

@@ -69,6 +69,7 @@ export class Drain {
   async #drainBranch(branch: Branch): Promise<void> {
     const { catalog, positions } = this.#parts()
     const passedOver = new Set<number>()
+    branch.sharedBehind = 0
     for (;;) {
       positions.write()
       const behind = catalog.files
@@ -98,9 +99,12 @@ export class Drain {
     if (!user) return false
     try {
       const tenant = branch.tenant(user.name)
-      const isElsewhere = tenant.row.fileId !== file.id || tenant.isTaken
-      // To migrate a shared file would copy it, and perhaps for nobody: it waits until it is used, or alone.
-      if (isElsewhere || !sharing.claim(tenant)) return false
+      if (tenant.row.fileId !== file.id || tenant.isTaken) return false
+      if (!sharing.claim(tenant)) {
+        // To migrate a shared file would copy it, and perhaps for nobody: it waits until it is used, or alone.
+        branch.sharedBehind++
+        return false
+      }
       if (pool.find(file.id) === undefined && (await this.#replace(tenant))) return true
       if (tenant.row.fileId !== file.id || tenant.isTaken || !sharing.claim(tenant)) return false
       const wasOpen = pool.find(file.id) !== undefined

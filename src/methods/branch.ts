@@ -49,7 +49,15 @@ export const create = method({
     description: z.string().max(10_000).optional(),
   }),
   result: BranchResult,
-  refusals: [...branchRefusals, 'invalidName', 'branchExists', 'folderClash', 'tenantBusy', 'changeSetNotFound'],
+  refusals: [
+    ...branchRefusals,
+    'invalidName',
+    'branchExists',
+    'folderClash',
+    'maintenance',
+    'tenantBusy',
+    'changeSetNotFound',
+  ],
   handle: async ({ engine, session }, { database, from = 'main', description, ...options }) => {
     const scope = { database: database ?? session.scope.database, from, description: description ?? null }
     return shown(await createBranch(engine, { ...options, ...scope }))
@@ -230,20 +238,30 @@ export const history = method({
 })
 
 export const status = method({
-  summary: 'Tell where a branch stands, and how many of its files have followed.',
+  summary: 'Tell where a branch stands, and how many of its own files have followed; those shared with others wait.',
   access: 'read',
   params: params({ database, name }),
   result: z.object({
     head: z.string(),
-    files: z.object({ total: z.int(), atHead: z.int(), behind: z.int(), locked: z.int(), failed: z.int() }),
+    files: z.object({
+      total: z.int(),
+      atHead: z.int(),
+      behind: z.int(),
+      locked: z.int(),
+      failed: z.int(),
+      shared: z.int(),
+    }),
   }),
   refusals: branchRefusals,
   handle: (call, { database, name }) => {
-    const { row, head } = call.branch({ database, branch: name })
+    const { row, head, sharedBehind } = call.branch({ database, branch: name })
     const { catalog, positions } = call.engine.parts
     positions.write()
     const { total, atHead, failed } = catalog.files.counts(row.id, head.id)
-    return { head: head.id, files: { total, atHead, behind: total - atHead - failed, locked: 0, failed } }
+    return {
+      head: head.id,
+      files: { total, atHead, behind: total - atHead - failed, locked: 0, failed, shared: sharedBehind },
+    }
   },
 })
 

@@ -300,7 +300,9 @@ function tableChanges(a: Table, b: Table): Change[] {
   const isSameElse = haveSameConstraints(additions.reduce(withAddition, remaining), b)
 
   const [first, second] = altered
-  if (isSameElse && first === undefined) {
+  // One by one, the last column that rows can be written to could not go.
+  const staysWritable = remaining.columns.some((column) => !column.generated)
+  if (isSameElse && first === undefined && staysWritable) {
     return [...dropped.map(({ name }) => ({ kind: 'dropColumn', table, column: name }) as const), ...additions]
   }
   if (isSameElse && first && second === undefined && added.length === 0 && dropped.length === 0) {

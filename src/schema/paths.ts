@@ -11,15 +11,15 @@ export class Paths {
   constructor({ base, ours, theirs }: Sides<Things>) {
     this.#sides = [base, ours, theirs]
     this.keys = new Set(this.#sides.flatMap((things) => [...things.keys()]))
+    const additions = [...this.keys].filter((key) => !base.has(key)).sort()
+    const isColumn = (key: string) => key.startsWith('column:')
     const taken = new Set<string>()
-    for (const things of this.#sides) {
-      for (const { key } of things.values()) {
-        if (this.#paths.has(key)) continue
-        const path = this.#pathOf(key, base.has(key) ? [base] : [ours, theirs])
-        // A table that was renamed, and another one that took its name.
-        this.#paths.set(key, taken.has(path) ? `${path} (new)` : path)
-        taken.add(path)
-      }
+    // Columns last: their paths begin with that of their table.
+    for (const key of [...base.keys(), ...additions].sort((a, b) => Number(isColumn(a)) - Number(isColumn(b)))) {
+      const path = this.#pathOf(key, base.has(key) ? [base] : [ours, theirs])
+      // A table that was renamed, and another one that took its name.
+      this.#paths.set(key, taken.has(path) ? `${path} (new)` : path)
+      taken.add(path)
     }
   }
 

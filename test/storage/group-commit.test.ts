@@ -1,0 +1,129 @@
+import path from 'node:path'
+import { beforeEach, describe, expect, test } from 'vitest'
+import { Refusal } from '../../src/base/refusal.ts'
+import { rootChangeSet } from '../../src/engine/heads.ts'
+import { openMemory } from '../../src/storage/connection.ts'
+import { createDurably, sizeOf } from '../../src/storage/files.ts'
+import { markTable, TenantFile, writeChangeSet } from '../../src/storage/tenant-file.ts'
+import { defer } from '../support/cleanup.ts'
+import { ask, temporaryFolder } from '../support/project.ts'
+
+let file: TenantFile
+
+beforeEach(() => {
+  const location = path.join(temporaryFolder(), 'x.db')
+  const template = openMemory()
+  template.exec(markTable)
+  writeChangeSet(template, rootChangeSet)
+  template.exec(`
+    create table t (a integer primary key, b text unique, c integer references t deferrable initially deferred);
+    create table u (a integer primary key on conflict rollback)
+  `)
+  const image = template.serialize()
+  template.close()
+  image[18] = 2
+  image[19] = 2
+  createDurably(location, image)
+  file = new TenantFile(location, { name: 'x', durability: 'normal', checkpointBytes: 1_000_000 })
+  defer(() => file.close())
+})
+
+const run = (sql: string) => file.write(() => file.db.prepare(sql).run().changes)
+const insert = (a: number, c: number | null = null) => run(`insert into t values (${a}, 'b${a}', ${c})`)
+const stored = (table = 't') => ask<number>(file.path, `select a from ${table} order by a`)
+const outcomes = async (works: Promise<unknown>[]) =>
+  (await Promise.allSettled(works)).map((each) => (each.status === 'fulfilled' ? 'done' : each.reason))
+
+test('writes of one turn share one commit, and are there when they are acknowledged', async () => {
+  await insert(0)
+  const frames = (work: () => Promise<unknown>) => {
+    file.checkpoint()
+    return work().then(() => Math.floor((sizeOf(`${file.path}-wal`) - 32) / (4_096 + 24)))
+  }
+  const one = await frames(() => insert(1))
+  const many = await frames(() => Promise.all([2, 3, 4, 5, 6, 7, 8, 9].map((a) => insert(a))))
+  expect(many).toBe(one)
+  expect(stored()).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
+})
+
+test('a write is not acknowledged before others can see it', async () => {
+  const seen: number[][] = []
+  const works = [1, 2, 3].map((a) => insert(a).then(() => seen.push(stored())))
+  expect(stored()).toEqual([])
+  await Promise.all(works)
+  expect(seen).toEqual([
+    [1, 2, 3],
+    [1, 2, 3],
+    [1, 2, 3],
+  ])
+})
+
+test('a read sees the writes before it, and is answered after their commit', async () => {
+  const written = insert(1)
+  const read = file.read(() => file.db.prepare('select a from t').pluck().all())
+  expect(read).toBeInstanceOf(Promise)
+  expect(await read).toEqual([1])
+  await written
+  expect(await file.read(() => file.db.prepare('select a from t').pluck().all())).toEqual([1])
+})
+
+test('a write after reads of the same turn sees what others wrote', async () => {
+  expect(await file.read(() => file.db.prepare('select count(*) from t').pluck().get())).toBe(0)
+  await Promise.all([insert(1), insert(2)])
+  expect(stored()).toEqual([1, 2])
+})
+
+describe('a write that fails takes nothing else with it', () => {
+  test('when its statement fails', async () => {
+    const failed = run("insert into t values (9, 'b1', null)")
+    const results = await outcomes([insert(2), insert(2), failed, insert(1), run('nothing'), insert(3)])
+    expect(results.map((each) => each === 'done')).toEqual([true, false, true, false, false, true])
+  })
+
+  test('when it fails half way', async () => {
+    const half = file.write(() => {
+      file.db.exec("insert into t values (7, 'x', null)")
+      throw new Error('half way')
+    })
+    expect((await outcomes([insert(1), half, insert(2)])).map((each) => each === 'done')).toEqual([true, false, true])
+    expect(stored()).toEqual([1, 2])
+  })
+
+  test('when a deferred constraint fails at the commit', async () => {
+    const results = await outcomes([insert(1), insert(2, 99), insert(3, 1), insert(4, 98)])
+    expect(results.map((each) => each === 'done')).toEqual([true, false, true, false])
+    for (const at of [1, 3]) {
+      expect(results[at]).toBeInstanceOf(Refusal)
+      expect((results[at] as Refusal).data).toMatchObject({ constraint: 'foreignKey' })
+    }
+    expect(stored()).toEqual([1, 3])
+  })
+
+  test('when it rolls the whole transaction back', async () => {
+    await run('insert into u values (1)')
+    const results = await outcomes([
+      insert(1),
+      run('insert into u values (1)'),
+      insert(2),
+      run('insert into u values (1)'),
+      insert(3),
+    ])
+    expect(results.map((each) => each === 'done')).toEqual([true, false, true, false, true])
+    expect(stored()).toEqual([1, 2, 3])
+  })
+})
+
+test('a write alone first commits what waits, and fails by itself', async () => {
+  const waiting = insert(1)
+  expect(() => file.writeAlone(() => file.db.exec("insert into t values (5, 'b1', null)"))).toThrow()
+  file.writeAlone(() => file.db.exec("insert into t values (2, 'b2', null)"))
+  expect(stored()).toEqual([1, 2])
+  await waiting
+})
+
+test('closing commits what waits', async () => {
+  const waiting = insert(1)
+  file.close()
+  await waiting
+  expect(stored()).toEqual([1])
+})
