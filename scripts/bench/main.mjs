@@ -1,7 +1,7 @@
 /**
  * What cinch does, against peers measured in the same minutes. Needs a compiled cinch (`npx tsc -p tsconfig.build.json`).
  *
- *     node scripts/bench/main.mjs [point-read] [insert] [tenants] [schema] [options]
+ *     node scripts/bench/main.mjs [point-read] [insert] [tenants] [schema] [branches] [merge] [options]
  *
  *     --rounds N      interleaved rounds (default 5)
  *     --quick         small and short: shows that the bench works, not how fast anything is
@@ -15,7 +15,9 @@
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { branches } from './branches.mjs'
 import { insert } from './insert.mjs'
+import { merge } from './merge.mjs'
 import { pointRead } from './point-read.mjs'
 import { schema } from './schema.mjs'
 import { cleanUp } from './support/cleanup.mjs'
@@ -28,6 +30,8 @@ const workloads = {
   insert: { title: 'Insert', run: insert },
   tenants: { title: 'Tenants', run: tenants },
   schema: { title: 'Schema edit over many files', run: schema },
+  branches: { title: 'Branches', run: branches },
+  merge: { title: 'Merges', run: merge },
 }
 
 const { values: options, positionals } = parseArgs({

@@ -42,7 +42,7 @@ export class Branch {
   readonly database: DatabaseState
   /** Schema edits of one branch happen one after the other. */
   readonly editing = new Lock()
-  /** While an edit proves its case: the tenants that were written to since. */
+  /** While an edit proves its case: the tenants that were written to, made or renamed since. */
   watch: Set<string> | undefined
   /** Files of its own that are behind and stay so while others share them, as the drain last found. */
   sharedBehind = 0
@@ -109,6 +109,7 @@ export class Branch {
 
   /** What is kept of a tenant no longer holds: look it up again at its next use. */
   refresh(name: string): void {
+    this.watch?.add(name)
     const known = this.knownTenant(name)
     if (known === undefined) return
     const row = this.resolve(name)

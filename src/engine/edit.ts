@@ -166,7 +166,7 @@ async function prove(branch: Branch, proofs: readonly Proof[], tenants: readonly
   let done = 0
   let failed = 0
   for (const name of tenants) {
-    const found = await branch.tenant(name).read((reader) => probe(reader, name, proofs))
+    const found = (await find(branch, name)?.read((reader) => probe(reader, name, proofs))) ?? []
     if (found.length > 0) failed++
     witnesses.push(...found.slice(0, maxWitnesses - witnesses.length))
     done++
@@ -184,13 +184,19 @@ function proveNow(branch: Branch, proofs: readonly Proof[], tenants: readonly st
   const witnesses: Witness[] = []
   let failed = 0
   for (const name of tenants) {
-    const tenant = branch.tenant(name)
+    const tenant = find(branch, name)
+    if (!tenant) continue
     tenant.flush()
     const found = tenant.read((reader) => probe(reader, name, proofs)) as Witness[]
     if (found.length > 0) failed++
     witnesses.push(...found.slice(0, maxWitnesses - witnesses.length))
   }
   if (failed > 0) refuse('proofFailed', { witnesses, tenants: failed })
+}
+
+/** A tenant, unless it was deleted or renamed meanwhile. Its new name is among those that changed since. */
+function find(branch: Branch, name: string): Tenant | undefined {
+  return branch.knownTenant(name) ?? (branch.resolve(name) && branch.tenant(name))
 }
 
 interface Witness {

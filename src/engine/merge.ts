@@ -3,6 +3,7 @@ import type { Change } from '../schema/change.ts'
 import type { Conflict, Resolution } from '../schema/conflicts.ts'
 import { diff } from '../schema/diff.ts'
 import type { SameAs } from '../schema/identities.ts'
+import { merge } from '../schema/merge.ts'
 import type { Step } from '../schema/plan.ts'
 import type { Branch } from './branch.ts'
 import { deleteBranch } from './branches.ts'
@@ -51,10 +52,10 @@ export async function mergeBranches(
       return editTo(engine, target, { changes, fastForward: theirs.id }, true, options, progress)
     }
     const known = changeSets.sameAs(ours.id, theirs.id).flatMap((json) => JSON.parse(json) as SameAs[])
-    const { merge } = await import('../schema/merge.ts')
     const merged = merge(parts.heads.get(base).schema, ours.schema, theirs.schema, {
       resolutions: options.resolutions,
       sameAs: known,
+      newId: () => parts.ids.next(),
     })
     if (merged.kind === 'conflicts') return conflicting(merged.conflicts)
     const { changes, sameAs } = merged
@@ -84,8 +85,10 @@ export function revertChangeSet(
       return refuse('changeSetNotFound', { branch: branch.name, changeSet: id })
     }
     const [after, before] = [heads.get(id).schema, heads.get(changeSet.parent).schema]
-    const { merge } = await import('../schema/merge.ts')
-    const merged = merge(after, branch.head.schema, before, { resolutions: options.resolutions })
+    const merged = merge(after, branch.head.schema, before, {
+      resolutions: options.resolutions,
+      newId: () => engine.parts.ids.next(),
+    })
     if (merged.kind === 'conflicts') return conflicting(merged.conflicts)
     if (diff(branch.head.schema, merged.schema).length === 0) return upToDate
     const message = options.message ?? `revert ${changeSet.message ?? id}`

@@ -22,6 +22,8 @@ export class Tenant {
   #pooled: PooledFile | undefined
   #file: FileRow | undefined
   #isRetired = false
+  /** Settles when the file is this branch's alone. */
+  #privacy: Promise<void> | undefined
   /** Settles when the holder of the write turn is through. */
   #turn: Promise<void> | undefined
 
@@ -41,9 +43,10 @@ export class Tenant {
    */
   read<T>(work: (reader: Reader) => T): T | Promise<T> {
     if (this.row.fileId === null) return work(this.branch.head)
+    if (this.#privacy) return this.#privacy.then(() => this.read(work))
     const file = this.#opened()
     if (file.changeSet === this.branch.head.id) return file.read(work)
-    if (!this.isPrivate) return this.#parts.sharing.makePrivate(this).then(() => this.read(work))
+    if (!this.isPrivate) return this.#makePrivate().then(() => this.read(work))
     this.#migrate(file)
     return file.read(work)
   }
@@ -52,7 +55,7 @@ export class Tenant {
   write<T>(work: (writer: Writer) => T): Promise<T> {
     if (this.#turn) return this.#turn.then(() => this.write(work))
     try {
-      if (this.#isShared) return this.#makePrivate().then(() => this.write(work))
+      if (this.#isShared) return this.#makeWritable().then(() => this.write(work))
       return this.#writable().write(work)
     } catch (error) {
       return Promise.reject(error)
@@ -61,7 +64,7 @@ export class Tenant {
 
   /** Write in a transaction of its own: for statements whose failure ends the transaction they are in. */
   async writeAlone<T>(work: (writer: Writer) => T): Promise<T> {
-    while (this.#turn || this.#isShared) await (this.#turn ?? this.#makePrivate())
+    while (this.#turn || this.#isShared) await (this.#turn ?? this.#makeWritable())
     return this.#writable().writeAlone(work)
   }
 
@@ -71,7 +74,7 @@ export class Tenant {
    */
   exclusively<T>(work: (file: TenantFile) => Promise<T>): Promise<T> {
     return this.hold(async () => {
-      while (this.#isShared) await this.#makePrivate()
+      while (this.#isShared) await this.#makeWritable()
       const file = this.#writable()
       file.flush()
       const pooled = this.#pooled as PooledFile
@@ -177,10 +180,18 @@ export class Tenant {
     return this.row.fileId !== null && !this.isPrivate
   }
 
+  #makeWritable(): Promise<void> {
+    this.branch.requireWritable()
+    return this.#makePrivate()
+  }
+
+  /** Calls that come while the file is made private go on in the order in which they came. */
   #makePrivate(): Promise<void> {
     this.#requireLife()
-    this.branch.requireWritable()
-    return this.#parts.sharing.makePrivate(this)
+    this.#privacy ??= this.#parts.sharing.makePrivate(this).finally(() => {
+      this.#privacy = undefined
+    })
+    return this.#privacy
   }
 
   /** The file, open, private, and at the branch's head; made if there is none. */

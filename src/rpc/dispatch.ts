@@ -52,6 +52,7 @@ export class Dispatcher<C extends RunningCall> implements Dispatch {
   request(session: Session, request: Record<string, unknown>, reply: (json: string) => void): void {
     session.inOrder({
       id: request.id,
+      isEdit: this.#options.registry.get(String(request.method))?.access === 'edit',
       run: () => this.#run(session, request, reply),
       refuse: ({ kind, data }) => reply(failureText(request.id as RequestId, wireError(kind, data as never))),
     })
@@ -104,16 +105,16 @@ export class Dispatcher<C extends RunningCall> implements Dispatch {
     }
     outcome.then(
       (result) => {
-        done()
         try {
           answer(this.#resultText(name, method, call.id, result), false)
         } catch (error) {
           answer(failureText(call.id, this.#failure(name, error)), true)
         }
+        done()
       },
       (error: unknown) => {
-        done()
         answer(failureText(call.id, this.#failure(name, error)), true)
+        done()
       },
     )
     // After the lines above, so that the edit is answered before what waits for it.

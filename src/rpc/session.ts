@@ -27,6 +27,7 @@ export interface Dispatch {
 /** A request that may have to wait for its turn. */
 export interface WaitingCall {
   readonly id: unknown
+  readonly isEdit: boolean
   run(): void
   refuse(reason: Refusal): void
 }
@@ -58,6 +59,7 @@ export class Session {
   readonly #options: SessionOptions
   readonly #running = new Map<RequestId, RunningCall>()
   #unanswered = 0
+  #underWay = 0
   #isHeld = false
   #waiting: WaitingCall[] = []
   #inputEnded = false
@@ -103,12 +105,13 @@ export class Session {
   }
 
   /**
-   * Run a call now, or once the edit under way is through: a call sees everything that earlier calls of its session
-   * changed. While it waits it can be cancelled.
+   * Run a call now, or in its turn: a call sees everything that earlier calls of its session changed, and nothing that
+   * later ones do. So an edit waits for what is under way, and what follows waits for the edit. While a call waits it
+   * can be cancelled.
    */
   inOrder(call: WaitingCall): void {
-    if (this.#isHeld) this.#waiting.push(call)
-    else call.run()
+    if (this.#waiting.length === 0 && this.#canRun(call)) return call.run()
+    this.#waiting.push(call)
   }
 
   /** Later calls wait until `edit` has settled. */
@@ -116,20 +119,33 @@ export class Session {
     this.#isHeld = true
     const release = () => {
       this.#isHeld = false
-      const waiting = this.#waiting
-      this.#waiting = []
-      for (const call of waiting) this.inOrder(call)
+      this.#runWaiting()
     }
     edit.then(release, release)
   }
 
+  #runWaiting(): void {
+    for (;;) {
+      const next = this.#waiting[0]
+      if (next === undefined || !this.#canRun(next)) return
+      this.#waiting.shift()
+      next.run()
+    }
+  }
+
+  #canRun({ isEdit }: WaitingCall): boolean {
+    return !this.#isHeld && !(isEdit && this.#underWay > 0)
+  }
+
   /** A call that did not answer at once: from now on it can be cancelled. */
   started(call: RunningCall): void {
+    this.#underWay++
     this.#running.set(call.id, call)
   }
 
   finished(call: RunningCall): void {
     if (this.#running.get(call.id) === call) this.#running.delete(call.id)
+    if (--this.#underWay === 0) this.#runWaiting()
   }
 
   /** Requests that have no answer yet. */

@@ -1,3 +1,4 @@
+import { assert } from '../base/assert.ts'
 import type { AddColumn, AlterTable, Change, ColumnAlteration } from './change.ts'
 import type { Check, Column, ForeignKey, Index, IndexColumn, Key, Schema, Table } from './model.ts'
 import {
@@ -149,6 +150,7 @@ function orderRenames(
   pairs: readonly (readonly [from: string, to: string])[],
   isTaken: (name: string) => boolean,
 ): (readonly [from: string, to: string])[] {
+  assert(new Set(pairs.map(([, to]) => foldName(to))).size === pairs.length, 'two things would have one name')
   const ordered: (readonly [string, string])[] = []
   let waiting = pairs.filter(([from, to]) => from !== to)
   const present = new Map(pairs.map(([from]) => [foldName(from), from]))

@@ -169,6 +169,7 @@ function settleAdditions(sides: Sides<Things>, merging: Merging): Settled {
     const take = merging.answers.at(path)
     if (take === undefined) {
       conflicts.push(conflict(key, whole, { kind: 'addAdd', reason: 'both made one of this name' }, merging))
+      continue
     }
     if (typeof take === 'object' && take.definition === null) {
       ours = without(ours, key, base)

@@ -18,20 +18,24 @@ export interface Mended {
  * foreign keys that point at nothing. Where it speaks of something that the other side dropped, the drop is the conflict.
  *
  * @param sides as they were before they were joined
- * @param options.isOpen there are conflicts already, and what stands in for their results may be what is broken
+ * @param options.open the conflicts that there are already: what stands in for their results may be what is broken
  */
 export function mend(
   joined: Joined,
   sides: Sides<Things>,
-  { isOpen, merging }: { readonly isOpen: boolean; readonly merging: Merging },
+  { open, merging }: { readonly open: readonly Conflict[]; readonly merging: Merging },
 ): Mended {
   const conflicts: Conflict[] = []
   let mended = sides
   const users = new Map<string, Fault[]>()
+  const undecided = new Set(
+    open.filter(({ kind }) => kind !== 'dropModify' && kind !== 'dropUse').map(({ path }) => path),
+  )
   for (const fault of findFaults(joined, merging)) {
+    if (undecided.has(merging.paths.of(fault.key, fault.attribute))) continue
     const dropped = fault.keeper === undefined ? [] : droppedNames(fault, joined, fault.keeper)
     for (const key of dropped) users.set(key, [...(users.get(key) ?? []), fault])
-    if (dropped.length > 0 || isOpen) continue
+    if (dropped.length > 0 || open.length > 0) continue
     const next = mendFault(fault, mended, merging)
     if (next) mended = next
     else conflicts.push(conflict(fault.key, fault.attribute, { kind: 'broken', reason: fault.reason }, merging))

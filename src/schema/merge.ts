@@ -1,3 +1,4 @@
+import { assert } from '../base/assert.ts'
 import { refuse } from '../base/refusal.ts'
 import type { Change } from './change.ts'
 import { Answers, type Conflict, type Resolution, refuseResolution } from './conflicts.ts'
@@ -58,11 +59,12 @@ export function merge(base: Schema, ours: Schema, theirs: Schema, options: Merge
 
   const names = agreeOnNames(given, merging.paths, answers)
   let start = underNames(given, names)
-  for (let i = 0; ; i++) {
-    if (i > 30) throw new Error('LOOP')
+  // Each round settles a drop or a fault by its resolution, and there are only so many of these.
+  for (let round = 0; ; round++) {
+    assert(round <= merging.paths.keys.size, 'resolutions of a merge go round in a circle')
     const joined = join(start, merging)
     const conflicts = [...names.conflicts, ...joined.conflicts]
-    const mended = mend(joined, start, { isOpen: conflicts.length > 0, merging })
+    const mended = mend(joined, start, { open: conflicts, merging })
     if (mended.sides !== start) {
       start = mended.sides
       continue
@@ -99,7 +101,10 @@ function finish(
   }
 }
 
-/** All three sides with the names that were agreed on. */
+/**
+ * All three sides with the names that were agreed on. A view or trigger that a side left as it was is no edit of it, also
+ * where it now reads another table of the same name; where both left it, each has what fits it.
+ */
 function underNames(given: Sides<Things>, { names, gone }: Names): Sides<Things> {
   const all = {
     base: given.base,
@@ -111,11 +116,18 @@ function underNames(given: Sides<Things>, { names, gone }: Names): Sides<Things>
     return renamed(putTogether(things), putTogether(target))
   })
   const { base, ours, theirs } = eachSide(schemas, ({ schema }) => takeApart(schema))
+  const forms = { base, ours, theirs }
   const settled = (side: Side, things: Things) => {
-    const asWritten = [...schemas.base.asWritten, ...schemas[side].asWritten]
-    return asWritten.reduce((left, key) => {
-      const isUnchanged = base.has(key) && formOf(given.base.get(key), whole) === formOf(given[side].get(key), whole)
-      return isUnchanged ? revert(left, key, whole, base) : left
+    const other = side === 'ours' ? 'theirs' : 'ours'
+    const isWritten = (key: string) => schemas.base.asWritten.has(key) || schemas[side].asWritten.has(key)
+    const hasRenamed = [...given.base.values()].some(({ key, name }) => (given[side].get(key)?.name ?? name) !== name)
+    return [...base.values()].reduce((left, { key, kind }) => {
+      if (kind !== 'view' && kind !== 'trigger') return left
+      const isChanged = (name: Side, from: Sides<Things>) =>
+        formOf(from[name].get(key), whole) !== formOf(from.base.get(key), whole)
+      const isAsBefore = !isChanged(side, given) && (isWritten(key) || !hasRenamed)
+      const isElse = formOf(ours.get(key), whole) !== formOf(theirs.get(key), whole)
+      return isAsBefore && isElse && isChanged(other, forms) ? revert(left, key, whole, base) : left
     }, things)
   }
   return { base, ours: settled('ours', ours), theirs: settled('theirs', theirs) }

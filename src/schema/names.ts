@@ -36,13 +36,14 @@ export function agreeOnNames(sides: Sides<Things>, paths: Paths, answers: Answer
   const stays = (key: string) => !gone.ours.has(key) && !gone.theirs.has(key)
   for (;;) {
     const clashes = findClashes({ sides, paths, answers, names, stays })
+    if (clashes.length === 0) break
     const moved = clashes.filter((clash) => giveWay(clash, { sides, paths, answers, names, gone }))
     if (moved.length > 0) continue
     for (const clash of clashes) {
-      conflicts.push(conflictOf(clash, sides))
+      const isTold = conflicts.some(({ path }) => path === clash.path)
+      if (!isTold) conflicts.push(conflictOf(clash, sides))
       putAside(clash, { sides, names, gone })
     }
-    break
   }
   moveDropped({ sides, paths, answers, names, stays })
   return { names, gone: { ours: [...gone.ours], theirs: [...gone.theirs] }, conflicts }
@@ -173,7 +174,9 @@ function moveDropped({ sides, paths, answers, names, stays }: Naming & { stays: 
   const taken = new Set([...paths.keys].filter((key) => !isGone(key)).map(slot))
   for (const key of paths.keys) {
     const isMovable = key.startsWith('table:') || key.startsWith('column:')
-    if (isMovable && isGone(key) && taken.has(slot(key))) names.set(key, freeName(names.get(key) ?? '', names))
+    if (!isMovable || !isGone(key)) continue
+    if (taken.has(slot(key))) names.set(key, freeName(names.get(key) ?? '', names))
+    taken.add(slot(key))
   }
 }
 

@@ -16,9 +16,10 @@ export class Paths {
     const taken = new Set<string>()
     // Columns last: their paths begin with that of their table.
     for (const key of [...base.keys(), ...additions].sort((a, b) => Number(isColumn(a)) - Number(isColumn(b)))) {
-      const path = this.#pathOf(key, base.has(key) ? [base] : [ours, theirs])
+      let path = this.#pathOf(key, base.has(key) ? [base] : [ours, theirs])
       // A table that was renamed, and another one that took its name.
-      this.#paths.set(key, taken.has(path) ? `${path} (new)` : path)
+      while (taken.has(path)) path += ' (new)'
+      this.#paths.set(key, path)
       taken.add(path)
     }
   }

@@ -21,7 +21,7 @@ export class FilePool {
 
   /** Take in a file that was just opened. */
   add(id: number, file: TenantFile): PooledFile {
-    if (this.#open.size >= this.#limit) this.#closeLeastRecentlyUsed()
+    while (this.#open.size >= this.#limit && this.#closeLeastRecentlyUsed()) {}
     const pooled: PooledFile = { id, file, usedAt: ++this.#clock, held: 0, isClosed: false }
     this.#open.set(id, pooled)
     return pooled
@@ -51,14 +51,15 @@ export class FilePool {
     yield* this.#open.values()
   }
 
-  #closeLeastRecentlyUsed(): void {
+  /** False where every file is in use: then one more is opened than wanted, rather than anything closed under its user. */
+  #closeLeastRecentlyUsed(): boolean {
     let oldest: PooledFile | undefined
     for (const pooled of this.#open.values()) {
       const isInUse = pooled.held > 0 || pooled.file.isBusy
       if (!isInUse && (oldest === undefined || pooled.usedAt < oldest.usedAt)) oldest = pooled
     }
-    // Where every file is in use, one more is opened than wanted rather than anything closed under its user.
     if (oldest) this.#close(oldest)
+    return oldest !== undefined
   }
 
   #close(pooled: PooledFile): void {

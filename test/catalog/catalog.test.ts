@@ -7,7 +7,6 @@ import { describe, expect, test } from 'vitest'
 import { Refusal } from '../../src/base/refusal.ts'
 import { Catalog } from '../../src/catalog/catalog.ts'
 import { createProject, Engine } from '../../src/engine/engine.ts'
-import { defer } from '../support/cleanup.ts'
 import { ask, temporaryFolder, temporaryProject } from '../support/project.ts'
 
 const log = pino({ level: 'silent' })
@@ -80,7 +79,6 @@ describe('is refused, and left as it is:', () => {
 test('what another process holds is busy, and free when that is gone', async () => {
   const layout = temporaryProject()
   const engine = Engine.open(layout.project, { log })
-  defer(() => engine.close())
   const script = `
     import { Catalog } from ${JSON.stringify(path.resolve('dist/src/catalog/catalog.js'))}
     try { Catalog.open(process.argv[1]).close(); console.log('done') } catch (error) { console.log(error.kind) }
@@ -90,8 +88,9 @@ test('what another process holds is busy, and free when that is gone', async () 
       encoding: 'utf8',
     }).trim()
   }
-  expect(attempt()).toBe('projectBusy')
+  const whileOpen = attempt()
   await engine.close()
+  expect(whileOpen).toBe('projectBusy')
   expect(attempt()).toBe('done')
 })
 

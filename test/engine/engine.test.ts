@@ -166,7 +166,9 @@ test('few files are open at a time, and none is closed under its user', { timeou
     // All of them within one turn: every file is in use until its commit.
     await Promise.all(names.map((name) => insert(name, round)))
     expect((await client.call('project.stats')).openFiles).toBeLessThanOrEqual(40)
-    for (const name of names) await values(name)
+    // The next one to be opened closes those that are in use no more.
+    await create(`y${round}`)
+    await insert(`y${round}`, 1)
     expect((await client.call('project.stats')).openFiles).toBeLessThanOrEqual(3)
   }
   for (const name of names) expect(await values(name)).toEqual([0, 1, 2])
@@ -234,7 +236,6 @@ describe('a schema edit', () => {
     await create(...names)
     await Promise.all(names.map((name) => insert(name, ...Array(1_000).keys())))
     const other = await started.connect()
-    let sawBoth = false
     for (let round = 0; round < 12; round++) {
       const edit = client.request('index.create', { ...unique, name: 'i', progressToken: round })
       // After the edit was begun, and while it looks at others: the first tenants were proved by then.
@@ -250,14 +251,12 @@ describe('a schema edit', () => {
         [undefined, 'constraintFailed'],
         ['proofFailed', undefined],
       ]).toContainEqual(kinds)
-      if (written.error === undefined) sawBoth = true
       if (edited.error === undefined) await client.call('index.drop', { name: 'i' })
       await client.call('query.execute', {
         tenant: 'p0',
         sql: 'delete from t where a = 5 and rowid > (select min(rowid) from t where a = 5)',
       })
     }
-    expect(typeof sawBoth).toBe('boolean')
     expect(errors()).toEqual([])
   })
 

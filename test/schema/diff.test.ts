@@ -24,6 +24,7 @@ function evolved(a: Schema, b: Schema): Schema {
 describe('the plainest change', () => {
   test.each<[string, string, string[]]>([
     ['create table t (a)', 'create table t (a)', []],
+    ['create table t (a)', 'create table t (b)', ['alterTable']],
     ['create table t (a)', 'create table T ("A")', ['renameTable', 'renameColumn']],
     ['create table t (a)', 'create table t (a, b unique check (b > 0) references t (b))', ['addColumn']],
     ['create table t (a, b unique)', 'create table t (a)', ['dropColumn']],
