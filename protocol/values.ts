@@ -32,7 +32,7 @@ export const Row = z.custom<{ readonly [column: string]: WireValue }>(isPlainObj
   description: 'column name → value',
 })
 
-function isPlainObject(value: unknown): boolean {
+export function isPlainObject(value: unknown): boolean {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
@@ -102,7 +102,7 @@ export function encodeValue(value: SqlValue): WireValue {
     case 'string':
       return value
     case 'number':
-      if (Number.isFinite(value) && !Object.is(value, -0)) return value
+      if (isPlainNumber(value)) return value
       return { $real: Object.is(value, -0) ? '-0' : String(value) }
     case 'bigint':
       return value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER
@@ -127,8 +127,17 @@ function isPlain(value: SqlValue): boolean {
     case 'boolean':
       return true
     case 'number':
-      return Number.isFinite(value) && !Object.is(value, -0)
+      return isPlainNumber(value)
     default:
       return value === null
   }
+}
+
+/**
+ * Whether JSON says a number as it is. A whole one beyond 2^53 is a REAL, since integers of that size are bigints, and
+ * would be taken for an integer that lost digits.
+ */
+function isPlainNumber(value: number): boolean {
+  if (Number.isInteger(value)) return Number.isSafeInteger(value) && !Object.is(value, -0)
+  return Number.isFinite(value)
 }

@@ -225,7 +225,7 @@ async function firstWrites(bench) {
   const cinch = await startCinch(bench)
   const client = await cinch.connect()
   await client.call('table.create', table)
-  const rows = Array.from({ length: quick ? 500 : 13_500 }, (_, at) => objectOf(at + 1))
+  const rows = Array.from({ length: quick ? 500 : 15_700 }, (_, at) => objectOf(at + 1))
   const next = rows.length + 1
   const fill = async (name) => {
     await client.call('tenant.create', { name })

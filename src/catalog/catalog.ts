@@ -1,4 +1,5 @@
 import Database from 'better-sqlite3'
+import { crashPoint } from '../base/crash-point.ts'
 import { refuse } from '../base/refusal.ts'
 import { codeOf, guarded, refuseFault } from '../storage/faults.ts'
 import { GroupCommit } from '../storage/group-commit.ts'
@@ -100,7 +101,9 @@ export class Catalog {
   /** Bytes of the catalog's write-ahead log are brought into its file. */
   checkpoint(): void {
     this.#group.flush()
+    crashPoint('catalogCheckpoint.begun')
     this.#db.pragma('wal_checkpoint(truncate)')
+    crashPoint('catalogCheckpoint.done')
   }
 
   close(): void {

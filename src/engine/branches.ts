@@ -1,4 +1,5 @@
 import fs from 'node:fs'
+import { crashPoint } from '../base/crash-point.ts'
 import { refuse } from '../base/refusal.ts'
 import type { BranchRow } from '../catalog/branches.ts'
 import type { Plan } from '../catalog/plans.ts'
@@ -52,7 +53,7 @@ export async function createBranch(engine: Engine, options: NewBranch): Promise<
     const seq = catalog.nextSeq()
     // What any of these owns may be seen through the new branch.
     for (const { row } of line) catalog.branches.setLastFork(row.id, seq)
-    return catalog.branches.insert({
+    const row = catalog.branches.insert({
       databaseId: database.row.id,
       name: options.name,
       parentId: from.row.id,
@@ -64,7 +65,10 @@ export async function createBranch(engine: Engine, options: NewBranch): Promise<
       description: options.description,
       createdAt: parts.now(),
     })
+    crashPoint('branchCreate.recording')
+    return row
   })
+  crashPoint('branchCreate.recorded')
   for (const branch of line) branch.row = { ...branch.row, lastFork: row.forkedAt }
   const branch = new Branch(parts, database, row)
   database.add(branch)
@@ -89,6 +93,7 @@ export async function deleteBranch(engine: Engine, database: string, name: strin
   const files = catalog.files.ownedBy(branch.row.id)
   for (const { id } of files) pool.close(id)
   const steps = files.map((file) => sharing.leave(branch, file))
+  crashPoint('branchDelete.handedOver')
   const others = [...branch.database.branches.values()].filter((other) => other !== branch)
   const children = others.filter(({ row }) => row.parentId === branch.row.id)
   const rows = catalog.tenants.ofBranch(branch.row.id)
@@ -102,15 +107,19 @@ export async function deleteBranch(engine: Engine, database: string, name: strin
     const seq = catalog.nextSeq()
     for (const { row } of others) catalog.branches.setLastFork(row.id, seq)
     catalog.branches.delete(branch.row.id)
+    crashPoint('branchDelete.recording')
     return seq
   })
+  crashPoint('branchDelete.recorded')
   for (const child of children) child.row = orphaned(child.row, branch.row)
   for (const other of others) other.row = { ...other.row, lastFork: seq }
   branch.database.remove(branch)
   branch.retire()
   for (const other of others) other.refreshAll()
   for (const step of steps) step.clean()
+  crashPoint('branchDelete.cleaned')
   fs.rmSync(layout.absolute(branchFolder(database, name)), { recursive: true, force: true })
+  crashPoint('branchDelete.folderGone')
   // Files that were shared with it may be alone now.
   parts.drain.wake()
 }
@@ -135,8 +144,11 @@ export async function renameBranch(engine: Engine, database: string, name: strin
     catalog.nextSeq()
     catalog.branches.rename(branch.row.id, newName)
     catalog.files.moveFolder(branch.row.id, from, to)
-    return catalog.plans.insert({ kind: 'moveFolder', from, to })
+    const plan = catalog.plans.insert({ kind: 'moveFolder', from, to })
+    crashPoint('branchRename.recording')
+    return plan
   })
+  crashPoint('branchRename.recorded')
   branch.database.remove(branch)
   branch.row = { ...branch.row, name: newName }
   branch.database.add(branch)
@@ -174,7 +186,9 @@ function finishPlan({ catalog, layout }: EngineParts, plan: Plan): void {
     fs.renameSync(from, layout.absolute(plan.to))
     syncFolder(layout.root)
   }
+  crashPoint('plan.moved')
   catalog.writeNow(() => catalog.plans.delete(plan.id))
+  crashPoint('plan.deleted')
 }
 
 /** A child of a branch that goes: it hangs on the branch's parent, and sees of it what the branch saw. */

@@ -1,6 +1,8 @@
 import fs from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
+import { crashPoint } from '../base/crash-point.ts'
+import { Refusal } from '../base/refusal.ts'
 import type { FileRow } from '../catalog/files.ts'
 import { runSteps } from '../schema/apply.ts'
 import { openMemory, withJournal } from '../storage/connection.ts'
@@ -94,7 +96,7 @@ export class Drain {
 
   /** False where the file is left for later: it is in use, or it cannot follow. */
   async #bringForward(branch: Branch, file: FileRow): Promise<boolean> {
-    const { catalog, pool, sharing } = this.#parts()
+    const { catalog, pool, positions, sharing } = this.#parts()
     const user = catalog.tenants.usersOfFile(file.id).find(({ branchId }) => branchId === branch.row.id)
     if (!user) return false
     try {
@@ -109,10 +111,14 @@ export class Drain {
       if (tenant.row.fileId !== file.id || tenant.isTaken || !sharing.claim(tenant)) return false
       const wasOpen = pool.find(file.id) !== undefined
       tenant.bringForward()
+      // It may have been there already, by somebody's use of it.
+      positions.note(file.id, branch.head.id)
       if (!wasOpen) tenant.close()
       return true
     } catch (error) {
       this.#log.error({ tenant: user.name, err: error }, 'a file cannot be brought to its branch’s head')
+      // A disk that is full now says nothing of the file.
+      if (error instanceof Refusal && error.kind === 'storageFull') return false
       catalog.writeNow(() => catalog.files.setFault(file.id, error instanceof Error ? error.message : String(error)))
       return false
     }
@@ -134,12 +140,14 @@ export class Drain {
       const image = await fs.promises.readFile(path)
       const beside = layout.scratchFile(`drain-${file.id}`)
       await writeDurably(beside, this.#migrated(image, head))
+      crashPoint('drain.writtenBeside')
       if (isOpen() || tenant.row.fileId !== file.id || branch.head.id !== head || !tenant.isPrivate) {
         fs.rmSync(beside, { force: true })
         return false
       }
       // Whichever of the two a crash leaves here is whole: the old one would be migrated again.
       fs.renameSync(beside, path)
+      crashPoint('drain.renamed')
       positions.note(file.id, head)
       return true
     })

@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { SqlValue } from '../../protocol/values.ts'
+import { crashPoint } from '../base/crash-point.ts'
 import { refuse } from '../base/refusal.ts'
 import type { ChangeSet } from '../catalog/change-sets.ts'
 import { noLimits, readRows } from '../query/execute.ts'
@@ -90,6 +91,7 @@ export async function editSchemaInTurn(
       return { changeSet: null, plan, tenantsToProve: tenants.length }
     }
 
+    crashPoint('edit.tried')
     branch.watch = new Set()
     await prove(branch, proofs, tenants, progress)
     await settleWriters(branch, edit.holding)
@@ -101,6 +103,7 @@ export async function editSchemaInTurn(
     proveNow(branch, proofs, writtenSince)
     branch.requireWritable()
     parts.pool.flushAll()
+    crashPoint('edit.proved')
 
     const id = edit.fastForward ?? parts.ids.next()
     writeChangeSet(trial, id)
@@ -148,7 +151,9 @@ function flip(parts: EngineParts, branch: Branch, head: Head, edit: Edit, { step
     if (edit.fastForward === undefined) catalog.changeSets.insert(record())
     catalog.branches.setHead(branch.row.id, head.id)
     edit.alongside?.(head)
+    crashPoint('edit.flipping')
   })
+  crashPoint('edit.flipped')
   branch.row = { ...branch.row, head: head.id }
   branch.head = head
   heads.add(head)

@@ -2,6 +2,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import type { Logger } from 'pino'
 import { Config } from '../../protocol/limits.ts'
+import { crashPoint } from '../base/crash-point.ts'
 import { IdSource } from '../base/ids.ts'
 import { refuse } from '../base/refusal.ts'
 import { Catalog } from '../catalog/catalog.ts'
@@ -9,7 +10,7 @@ import type { DatabaseRow } from '../catalog/databases.ts'
 import { checkName } from '../schema/define.ts'
 import { codeOf } from '../storage/faults.ts'
 import { FilePool } from '../storage/file-pool.ts'
-import { removeDatabaseFile, replaceDurably } from '../storage/files.ts'
+import { moveDurably, removeDatabaseFile, replaceDurably } from '../storage/files.ts'
 import { branchFolder, Layout } from '../storage/layout.ts'
 import { Branch, DatabaseState } from './branch.ts'
 import { finishPlans, settleWriters } from './branches.ts'
@@ -45,6 +46,7 @@ export function createProject(project: string): void {
   if (fs.existsSync(layout.catalog)) refuse('projectExists', { path: layout.project })
   fs.mkdirSync(layout.root, { recursive: true, mode: 0o700 })
   if (!fs.existsSync(layout.config)) replaceDurably(layout.config, `${JSON.stringify({}, null, 2)}\n`)
+  crashPoint('project.settings')
   // The catalog comes last and at once: a project whose making was cut short is simply not there yet.
   const beside = `${layout.catalog}.new`
   removeDatabaseFile(beside)
@@ -70,7 +72,9 @@ export function createProject(project: string): void {
   })
   catalog.checkpoint()
   catalog.close()
-  fs.renameSync(beside, layout.catalog)
+  crashPoint('project.catalogMade')
+  moveDurably(beside, layout.catalog)
+  crashPoint('project.placed')
 }
 
 /** The project's settings. Refuses what it does not know, by name. */
@@ -133,7 +137,9 @@ export class Engine implements AsyncDisposable {
     try {
       const engine = new Engine(layout, config, catalog, log)
       finishPlans(engine.parts)
+      crashPoint('open.plansFinished')
       sweep(engine.parts, log)
+      crashPoint('open.swept')
       engine.parts.drain.wake()
       return engine
     } catch (error) {
@@ -168,7 +174,12 @@ export class Engine implements AsyncDisposable {
     if (this.#databases.has(name)) refuse('databaseExists', { database: name })
     this.requireFreeFolder(name, 'main')
     const { catalog } = this.parts
-    const made = catalog.writeNow(() => insertDatabase(catalog, { name, description, createdAt: this.parts.now() }))
+    const made = catalog.writeNow(() => {
+      const rows = insertDatabase(catalog, { name, description, createdAt: this.parts.now() })
+      crashPoint('databaseCreate.recording')
+      return rows
+    })
+    crashPoint('databaseCreate.recorded')
     const database = new DatabaseState(made.database)
     database.add(new Branch(this.parts, database, made.branch))
     this.#databases.set(name, database)
@@ -182,13 +193,13 @@ export class Engine implements AsyncDisposable {
     const { catalog, layout, pool, sharing } = this.parts
     const branches = [...database.branches.values()]
     for (const branch of branches) branch.requireWritable()
-    // Nobody finds it from here on; who is at work in it is waited for.
-    this.#databases.delete(name)
     for (const branch of branches) await settleWriters(branch)
     await sharing.settled()
+    // From here to the commit nothing gives up the thread.
     const files = branches.flatMap(({ row }) => catalog.files.ownedBy(row.id))
     for (const { id } of files) pool.close(id)
     for (const branch of branches) branch.retire()
+    crashPoint('databaseDelete.closed')
     catalog.writeNow(() => {
       catalog.nextSeq()
       for (const { row } of branches) catalog.tenants.deleteOfBranch(row.id)
@@ -197,22 +208,35 @@ export class Engine implements AsyncDisposable {
       const ids = branches.map(({ row }) => row.id).sort((a, b) => b - a)
       for (const id of ids) catalog.branches.delete(id)
       catalog.databases.delete(database.row.id)
+      crashPoint('databaseDelete.recording')
     })
+    crashPoint('databaseDelete.recorded')
+    this.#databases.delete(name)
+    for (const branch of branches) branch.retire()
     // From here on the files belong to nobody: what a crash leaves of them is swept at the next start.
     for (const { row } of branches) {
       fs.rmSync(layout.absolute(branchFolder(name, row.name)), { recursive: true, force: true })
+      crashPoint('databaseDelete.cleaned')
     }
   }
 
   setDatabaseMaintenance(name: string, maintenance: string | null): void {
     const database = this.database(name)
-    this.parts.catalog.writeNow(() => this.parts.catalog.databases.setMaintenance(database.row.id, maintenance))
+    this.parts.catalog.writeNow(() => {
+      this.parts.catalog.databases.setMaintenance(database.row.id, maintenance)
+      crashPoint('maintenance.recording')
+    })
+    crashPoint('maintenance.recorded')
     database.row = { ...database.row, maintenance }
   }
 
   setBranchMaintenance(database: string, name: string, maintenance: string | null): void {
     const branch = this.branch(database, name)
-    this.parts.catalog.writeNow(() => this.parts.catalog.branches.setMaintenance(branch.row.id, maintenance))
+    this.parts.catalog.writeNow(() => {
+      this.parts.catalog.branches.setMaintenance(branch.row.id, maintenance)
+      crashPoint('maintenance.recording')
+    })
+    crashPoint('maintenance.recorded')
     branch.row = { ...branch.row, maintenance }
   }
 
@@ -284,6 +308,7 @@ function sweep({ layout, catalog }: EngineParts, log: Logger): void {
         const relative = `${folder.name}/${shard.name}/${file.replace(/-(wal|shm|journal)$/, '')}`
         if (known.has(relative)) continue
         log.warn({ file: relative }, 'removed a file that belongs to no tenant')
+        crashPoint('open.sweeping')
         fs.rmSync(layout.absolute(`${folder.name}/${shard.name}/${file}`), { force: true })
       }
     }

@@ -1,3 +1,4 @@
+import { crashPoint } from '../base/crash-point.ts'
 import { refuse } from '../base/refusal.ts'
 import type { Change } from '../schema/change.ts'
 import type { Conflict, Resolution } from '../schema/conflicts.ts'
@@ -61,6 +62,7 @@ export async function mergeBranches(
     const { changes, sameAs } = merged
     return editTo(engine, target, { changes, merged: { changeSet: theirs.id, sameAs } }, fastForward, options, progress)
   })
+  crashPoint('merge.merged')
   if (options.deleteSource && (outcome.status === 'merged' || outcome.status === 'upToDate') && !options.dryRun) {
     await deleteBranch(engine, source.database.row.name, source.name)
   }

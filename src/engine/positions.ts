@@ -1,3 +1,4 @@
+import { crashPoint } from '../base/crash-point.ts'
 import type { Catalog } from '../catalog/catalog.ts'
 
 const notesBetweenWrites = 256
@@ -36,6 +37,8 @@ export class Positions {
     this.#catalog.writeNow(() => {
       for (const [fileId, changeSet] of noted) this.#catalog.files.setChangeSet(fileId, changeSet)
       for (const [fileId, since] of isPrivate) this.#catalog.files.setPrivateSince(fileId, since)
+      crashPoint('positions.writing')
     })
+    crashPoint('positions.written')
   }
 }

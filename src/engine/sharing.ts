@@ -1,4 +1,5 @@
 import { assert } from '../base/assert.ts'
+import { crashPoint } from '../base/crash-point.ts'
 import type { FileRow } from '../catalog/files.ts'
 import { openFile } from '../storage/connection.ts'
 import { guarded } from '../storage/faults.ts'
@@ -146,12 +147,15 @@ export class Sharing {
     const { branch, name } = tenant
     const path = layout.tenantFile(branch.database.row.name, branch.name, name)
     await this.#copy(file, path)
+    crashPoint('takeCopy.copied')
     catalog.writeNow(() => {
       const seq = catalog.nextSeq()
       const { changeSet } = file
       const copy = catalog.files.insert({ branchId: branch.row.id, path, privateSince: seq, changeSet })
       catalog.tenants.insert({ ...tenant.row, branchId: branch.row.id, created: seq, fileId: copy.id })
+      crashPoint('takeCopy.recording')
     })
+    crashPoint('takeCopy.recorded')
     this.refresh(branch, [name])
   }
 
@@ -167,6 +171,7 @@ export class Sharing {
     }
     const path = layout.tenantFile(heir.branch.database.row.name, heir.branch.name, heir.name)
     await this.#copy(file, path)
+    crashPoint('giveAway.copied')
     catalog.writeNow(() => {
       // It may be shared in turn, among those it is given to: the first write to it looks.
       const { changeSet } = file
@@ -178,7 +183,9 @@ export class Sharing {
       })
       this.repoint(branch, file, theirs.id)
       catalog.files.setPrivateSince(file.id, catalog.nextSeq())
+      crashPoint('giveAway.recording')
     })
+    crashPoint('giveAway.recorded')
     this.refresh(branch, [...new Set([tenant.name, ...others.map(({ name }) => name)])])
   }
 
@@ -204,6 +211,7 @@ export class Sharing {
     const open = pool.find(file.id)
     if (open) open.file.checkpoint()
     else if (sizeOf(`${from}-wal`) > 0) guarded(`file ${file.path}`, () => settleLog(from))
+    crashPoint('share.checkpointed')
     await guardedAsync(`file ${file.path}`, async () => {
       // What an earlier try left behind belongs to nobody.
       removeDatabaseFile(target)

@@ -1,5 +1,6 @@
 import fs from 'node:fs'
 import { assert } from '../base/assert.ts'
+import { crashPoint } from '../base/crash-point.ts'
 import { refuse } from '../base/refusal.ts'
 import type { FileRow } from '../catalog/files.ts'
 import type { TenantRow } from '../catalog/tenants.ts'
@@ -247,8 +248,13 @@ export class Tenant {
     file.statements.clear()
     guarded(`tenant ${this.name}`, () => {
       for (const { id, steps, rebuilt } of heads.migrations(file.changeSet, head)) {
-        runSteps(file.db, steps, { rebuilt, beforeCommit: () => writeChangeSet(file.db, id) })
+        const beforeCommit = () => {
+          writeChangeSet(file.db, id)
+          crashPoint('migrate.committing')
+        }
+        runSteps(file.db, steps, { rebuilt, beforeCommit })
         file.changeSet = id
+        crashPoint('migrate.committed')
       }
     })
     positions.note(this.row.fileId as number, head)
@@ -274,7 +280,14 @@ export class Tenant {
         createDurably(absolute, head.newFile())
       }
     })
-    this.follow(catalog.writeNow(() => this.#recordFile(relative, head.id)))
+    crashPoint('firstWrite.fileMade')
+    const row = catalog.writeNow(() => {
+      const row = this.#recordFile(relative, head.id)
+      crashPoint('firstWrite.recording')
+      return row
+    })
+    crashPoint('firstWrite.recorded')
+    this.follow(row)
   }
 
   /** Let go of a file without rows: the tenant is as before its first write. For the holder of its write turn. */
@@ -289,9 +302,11 @@ export class Tenant {
         catalog.nextSeq()
         catalog.tenants.setFile(this.row, null)
         catalog.files.delete(fileId)
+        crashPoint('dropFile.recording')
         return { ...this.row, fileId: null }
       }),
     )
+    crashPoint('dropFile.recorded')
     removeDatabaseFile(path)
   }
 

@@ -1,4 +1,5 @@
 import fs from 'node:fs'
+import { crashPoint } from '../base/crash-point.ts'
 import { refuse } from '../base/refusal.ts'
 import type { Catalog } from '../catalog/catalog.ts'
 import type { TenantRow } from '../catalog/tenants.ts'
@@ -22,7 +23,7 @@ export function createTenant(
 ): Promise<TenantRow> {
   checkName('tenant', name)
   branch.requireWritable()
-  return catalog.write(() => {
+  const created = catalog.write(() => {
     if (branch.resolve(name)) {
       refuse('tenantExists', { database: branch.database.row.name, branch: branch.name, tenant: name })
     }
@@ -32,6 +33,9 @@ export function createTenant(
     catalog.tenants.insert(row)
     return row
   })
+  // Whoever came to use it before its row was on disk finds nothing if that failed.
+  created.catch(() => branch.refresh(name))
+  return created
 }
 
 export interface TenantPage {
@@ -115,13 +119,17 @@ export async function deleteTenant(parts: EngineParts, branch: Branch, name: str
   await tenant.hold(async () => {
     await parts.sharing.settled(tenant.fileIds)
     const steps = tenant.row.fileId === null ? nothing : parts.sharing.leave(branch, tenant.file)
+    crashPoint('tenantDelete.handedOver')
     parts.catalog.writeNow(() => {
       steps.record()
       hide(parts, branch, tenant.row)
       steps.forget()
+      crashPoint('tenantDelete.recording')
     })
+    crashPoint('tenantDelete.recorded')
     parts.sharing.refresh(branch, [name])
     steps.clean()
+    crashPoint('tenantDelete.cleaned')
   })
 }
 
@@ -145,16 +153,20 @@ export async function renameTenant(
       refuse('tenantExists', { database: branch.database.row.name, branch: branch.name, tenant: newName })
     }
     const steps = tenant.row.fileId === null ? nothing : parts.sharing.move(tenant, newName)
+    crashPoint('tenantRename.linked')
     const row = parts.catalog.writeNow((): TenantRow => {
       steps.record()
       const created = parts.catalog.nextSeq()
       const renamed = { ...tenant.row, branchId: branch.row.id, name: newName, created }
       parts.catalog.tenants.insert(renamed)
       hide(parts, branch, tenant.row)
+      crashPoint('tenantRename.recording')
       return renamed
     })
+    crashPoint('tenantRename.recorded')
     parts.sharing.refresh(branch, [name, newName])
     steps.clean()
+    crashPoint('tenantRename.cleaned')
     return row
   })
 }

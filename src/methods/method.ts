@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { BranchName, DatabaseName, TenantName } from '../../protocol/names.ts'
-import { decodeValue, type SqlValue, ValueFault } from '../../protocol/values.ts'
+import { decodeValue, isPlainObject, type SqlValue, ValueFault } from '../../protocol/values.ts'
 import { refuse } from '../base/refusal.ts'
 import type { Branch } from '../engine/branch.ts'
 import type { Engine } from '../engine/engine.ts'
@@ -76,9 +76,15 @@ export function decodeRows(rows: readonly { readonly [column: string]: unknown }
 }
 
 export const StatementParams = z
-  .union([z.array(z.unknown()), z.record(z.string(), z.unknown())])
+  .custom<readonly unknown[] | { readonly [name: string]: unknown }>(
+    (value) => Array.isArray(value) || isPlainObject(value),
+    'expected a list or an object',
+  )
   .default([])
-  .describe('values by position, or by name without the leading :, @ or $')
+  .meta({
+    anyOf: [{ type: 'array' }, { type: 'object' }],
+    description: 'values by position, or by name without the leading :, @ or $',
+  })
 
 export function decodeParams(given: z.output<typeof StatementParams>): Params {
   if (Array.isArray(given)) return given.map((value, at) => decode(value, `params[${at}]`))

@@ -1,10 +1,10 @@
 import * as z from 'zod'
 import { ColumnName, TableName } from '../../protocol/names.ts'
-import { decodeValue, encodeValue, Row, type SqlValue } from '../../protocol/values.ts'
+import { decodeValue, encodeValue, isPlainObject, Row, type SqlValue } from '../../protocol/values.ts'
 import type { RowSet } from '../query/execute.ts'
 import { countRows, deleteRows, getRow, insertRows, listRows, type RowKey, updateRows } from '../query/rows.ts'
 import type { TableShape } from '../query/table-shape.ts'
-import { type Condition, compileWhere } from '../query/where.ts'
+import { type Condition, compileWhere, type Where } from '../query/where.ts'
 import {
   type Call,
   decode,
@@ -21,8 +21,9 @@ const Key = z
   .unknown()
   .meta({ id: 'Key', description: 'the primary key: its value, or an object of its columns where it has several' })
 
-const WhereParam = z.record(z.string(), z.unknown()).meta({
+const WhereParam = z.custom<Where>(isPlainObject, 'expected an object').meta({
   id: 'Where',
+  type: 'object',
   description:
     '{"age": {"gte": 18}, "name": "Ada"}: all must hold. Operators: eq ne gt gte lt lte like in notIn between isNull; and, or (lists) and not nest',
 })

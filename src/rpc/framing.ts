@@ -51,12 +51,13 @@ export class Deframer {
 
   push(chunk: Buffer): void {
     if (this.#broken) return
-    const rest = this.#skip(chunk)
+    let rest = this.#skip(chunk)
     if (rest.length === 0) return
     if (this.framing === undefined) {
       const start = firstByte(rest)
       if (start < 0) return
-      this.framing = rest[start] === 0x7b || rest[start] === 0x5b ? 'lines' : 'headers'
+      rest = rest.subarray(start)
+      this.framing = rest[0] === 0x7b || rest[0] === 0x5b ? 'lines' : 'headers'
     }
     if (this.framing === 'lines') this.#readLines(rest)
     else this.#readBodies(rest)
@@ -93,6 +94,7 @@ export class Deframer {
     for (;;) {
       if (this.#bodyBytes < 0) {
         if (this.#pendingBytes > 0) rest = this.#take(rest)
+        if (!isLetter(rest[0])) return this.#break('neither JSON nor a header')
         const end = rest.indexOf(headerEnd)
         if (end < 0) {
           if (rest.length > maxHeaderBytes) return this.#break('a header has no end')
@@ -182,6 +184,11 @@ function firstByte(bytes: Buffer): number {
     if (byte !== 32 && byte !== 10 && byte !== 13 && byte !== 9) return at
   }
   return -1
+}
+
+/** A header begins with its name. */
+function isLetter(byte: number | undefined): boolean {
+  return byte !== undefined && ((byte >= 0x41 && byte <= 0x5a) || (byte >= 0x61 && byte <= 0x7a))
 }
 
 /** The length that a header gives, or what is wrong with it. */

@@ -1,5 +1,6 @@
 import fs from 'node:fs'
 import path from 'node:path'
+import { crashPoint } from '../base/crash-point.ts'
 
 /**
  * Make a new file, durable with its name when this returns. The folder is made where it is missing.
@@ -10,6 +11,7 @@ export function createDurably(file: string, content: Uint8Array): void {
   const madeFolder = fs.mkdirSync(folder, { recursive: true, mode: 0o700 })
   const handle = fs.openSync(file, 'wx', 0o600)
   try {
+    crashPoint('createFile.opened')
     // Not writeSync: on a disk that is nearly full it writes a part, and says so only by its result.
     fs.writeFileSync(handle, content)
     fs.fsyncSync(handle)
@@ -40,6 +42,7 @@ export async function copyDurably(from: string, to: string): Promise<void> {
   const folder = path.dirname(to)
   const madeFolder = fs.mkdirSync(folder, { recursive: true, mode: 0o700 })
   await fs.promises.copyFile(from, to, fs.constants.COPYFILE_EXCL | fs.constants.COPYFILE_FICLONE)
+  crashPoint('copyFile.copied')
   const handle = await fs.promises.open(to, 'r+')
   try {
     await handle.sync()
@@ -67,6 +70,7 @@ export function replaceDurably(file: string, content: string): void {
 export function moveDurably(from: string, to: string): void {
   const madeFolder = fs.mkdirSync(path.dirname(to), { recursive: true, mode: 0o700 })
   fs.renameSync(from, to)
+  crashPoint('moveFile.moved')
   syncFolder(path.dirname(to))
   if (madeFolder !== undefined) syncFolders(path.dirname(path.dirname(to)), path.dirname(madeFolder))
 }
@@ -77,13 +81,17 @@ export function linkDurably(file: string, name: string): void {
   const madeFolder = fs.mkdirSync(folder, { recursive: true, mode: 0o700 })
   removeDatabaseFile(name)
   fs.linkSync(file, name)
+  crashPoint('linkFile.linked')
   syncFolder(folder)
   if (madeFolder !== undefined) syncFolders(path.dirname(folder), path.dirname(madeFolder))
 }
 
 /** Remove an SQLite file with its write-ahead log and its index; what is not there is no error. */
 export function removeDatabaseFile(file: string): void {
-  for (const suffix of ['', '-wal', '-shm', '-journal']) fs.rmSync(file + suffix, { force: true })
+  for (const suffix of ['', '-wal', '-shm', '-journal']) {
+    fs.rmSync(file + suffix, { force: true })
+    crashPoint('removeFile.removed')
+  }
 }
 
 /** Bytes of an SQLite file, its write-ahead log included; 0 where there is none. */

@@ -1,4 +1,5 @@
 import type Database from 'better-sqlite3'
+import { crashPoint } from '../base/crash-point.ts'
 import { codeOf } from './faults.ts'
 
 /**
@@ -96,7 +97,9 @@ export class GroupCommit {
     this.#members = []
     this.commits++
     try {
+      crashPoint('group.committing')
       this.#commit.run()
+      crashPoint('group.committed')
     } catch (error) {
       this.#abandon()
       if (codeOf(error).startsWith('SQLITE_CONSTRAINT')) return this.#runApart(members)

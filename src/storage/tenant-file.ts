@@ -1,4 +1,5 @@
 import type Database from 'better-sqlite3'
+import { crashPoint } from '../base/crash-point.ts'
 import { Refusal, refuse } from '../base/refusal.ts'
 import { type Durability, openFile } from './connection.ts'
 import { codeOf, refuseFault } from './faults.ts'
@@ -89,7 +90,9 @@ export class TenantFile implements Writer {
   /** Bring the write-ahead log into the file, and leave none. */
   checkpoint(): void {
     this.flush()
+    crashPoint('checkpoint.begun')
     this.db.pragma('wal_checkpoint(truncate)')
+    crashPoint('checkpoint.done')
     this.#startLog(0)
   }
 
@@ -112,7 +115,9 @@ export class TenantFile implements Writer {
     if (hasGrown) this.#commitsThatFit = commits
     else if (commits < this.#commitsThatFit) return
     this.flush()
+    crashPoint('logRestart.begun')
     this.db.pragma('wal_checkpoint(restart)')
+    crashPoint('logRestart.done')
     this.#startLog(logBytes)
   }
 

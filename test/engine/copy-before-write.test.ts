@@ -149,7 +149,7 @@ test('branches of shared files hold what copies of everything would hold', async
         fs.rmSync(folder, { recursive: true, force: true })
       }
     }),
-    { numRuns: Number(process.env.CINCH_PROGRAMS ?? 150) },
+    { numRuns: Number(process.env.CINCH_PROGRAMS ?? 150), timeout: 20_000 },
   )
 }, 600_000)
 

@@ -1,4 +1,5 @@
 import type Database from 'better-sqlite3'
+import { crashPoint } from '../../base/crash-point.ts'
 import { refuse } from '../../base/refusal.ts'
 import { checkName, defineTable } from '../../schema/define.ts'
 import { findTable, type Table } from '../../schema/model.ts'
@@ -94,7 +95,9 @@ async function insertRecords(
     await eachRecord(file, inserter, 'rows', progress)
     progress.signal.throwIfAborted()
     branch.requireWritable()
+    crashPoint('importRows.committing')
     commit(db, table, file.path)
+    crashPoint('importRows.committed')
     target.writes++
     return inserter.rows
   } catch (error) {

@@ -2,6 +2,7 @@ import fs from 'node:fs'
 import { open } from 'node:fs/promises'
 import path from 'node:path'
 import Database from 'better-sqlite3'
+import { crashPoint } from '../../base/crash-point.ts'
 import { refuse } from '../../base/refusal.ts'
 import { adopt } from '../../schema/diff.ts'
 import { differences, findColumn, isReservedName, type Schema } from '../../schema/model.ts'
@@ -41,11 +42,13 @@ export async function importSqlite(
   try {
     requireNoRows(tenant, options.path)
     await copySource(source, scratch, options.path, progress)
+    crashPoint('import.copied')
     const schema = readSchema(scratch, options.path, () => parts.ids.next())
     requireFitting(branch.head.schema, schema)
     const rows = await check(scratch, schema, options.path, progress)
     // Here it takes nobody's time; where writers wait for it, little is left to do.
     await syncLater(scratch)
+    crashPoint('import.checked')
 
     return await branch.editing.run(() =>
       tenant.hold(async () => {
@@ -55,14 +58,18 @@ export async function importSqlite(
         while (tenant.row.fileId !== null && !tenant.isPrivate) await parts.sharing.makePrivate(tenant)
         requireNoRows(tenant, options.path)
         tenant.dropFile()
+        crashPoint('import.emptied')
         const before = tenant.row
         const place = (head: Head) => {
           finish(scratch, head)
+          crashPoint('import.finished')
           tenant.placeFile(scratch, head.id)
+          crashPoint('import.placed')
         }
         try {
           if (!isEmptySchema(branch.head.schema) || isEmptySchema(schema)) {
             parts.catalog.writeNow(() => place(branch.head))
+            crashPoint('import.committed')
             return { rows, changeSet: null }
           }
           const message = options.message ?? `import ${path.basename(options.path)}`
