@@ -27,7 +27,7 @@ export const Config = z.strictObject({
     .default('normal')
     .describe('normal: a write survives the end of the process; full: it survives loss of power too'),
   protectedBranches: z.array(z.string()).default(['main']).describe('branches that cannot be deleted or renamed'),
-  checkpointBytes: bytes(4 * MiB).describe('the size of a write-ahead log at which it is brought into its file'),
+  checkpointBytes: bytes(8 * MiB).describe('the size of a write-ahead log at which it is brought into its file'),
   limits: Limits.prefault({}),
 })
 export type Config = z.infer<typeof Config>

@@ -296,7 +296,7 @@ function insertDatabase(catalog: Catalog, row: Pick<DatabaseRow, 'name' | 'descr
   return { database, branch }
 }
 
-/** Remove what a crash left: files that no row of the catalog knows, and whatever lies in the scratch folder. */
+/** Remove what a crash left: files that no row of the catalog knows, empty folders, and the scratch folder. */
 function sweep({ layout, catalog }: EngineParts, log: Logger): void {
   fs.rmSync(layout.scratch, { recursive: true, force: true })
   const known = new Set(catalog.files.paths())
@@ -311,6 +311,13 @@ function sweep({ layout, catalog }: EngineParts, log: Logger): void {
         crashPoint('open.sweeping')
         fs.rmSync(layout.absolute(`${folder.name}/${shard.name}/${file}`), { force: true })
       }
+      removeIfEmpty(layout.absolute(`${folder.name}/${shard.name}`))
     }
+    // A branch that is renamed to this name moves its folder here, where nothing may lie.
+    removeIfEmpty(layout.absolute(folder.name))
   }
+}
+
+function removeIfEmpty(folder: string): void {
+  if (fs.readdirSync(folder).length === 0) fs.rmdirSync(folder)
 }

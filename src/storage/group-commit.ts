@@ -5,7 +5,7 @@ import { codeOf } from './faults.ts'
 /**
  * Writes to one SQLite file that arrive within one turn of the event loop share one transaction, and so one commit.
  *
- * Reads of one turn share a transaction too: SQLite takes and drops its lock once, not for each of them.
+ * Reads of one turn share a transaction too, from the second one on: SQLite takes and drops its lock once, not for each.
  *
  * A write's promise settles after the commit: what is acknowledged is committed. Each write is atomic of itself (a
  * savepoint), so one that fails takes nothing else with it. A read that arrives while the group is open sees the
@@ -26,6 +26,8 @@ export class GroupCommit {
   commits = 0
   #members: Member[] = []
   #isReading = false
+  /** The turn of the event loop in which something was read last. */
+  #lastRead = -1
 
   constructor(db: Database.Database, options: GroupCommitOptions = {}) {
     this.#db = db
@@ -61,7 +63,10 @@ export class GroupCommit {
   /** Run `work` now. Its result is handed over now, or after the commit of the writes it may have seen. */
   read<T>(work: () => T): T | Promise<T> {
     if (!this.isOpen) {
-      if (!this.#isReading) {
+      const turn = currentTurn()
+      const isSecond = this.#lastRead === turn
+      this.#lastRead = turn
+      if (isSecond && !this.#isReading) {
         this.#beginRead.run()
         this.#isReading = true
         this.#schedule(this)
@@ -191,4 +196,21 @@ function flushScheduled(): void {
   const groups = scheduled
   scheduled = []
   for (const group of groups) group.flush()
+}
+
+let turn = 0
+let isTurnCounted = false
+
+/** A number that changes with each turn of the event loop in which it is asked for. */
+function currentTurn(): number {
+  if (!isTurnCounted) {
+    isTurnCounted = true
+    setImmediate(endTurn)
+  }
+  return turn
+}
+
+function endTurn(): void {
+  turn++
+  isTurnCounted = false
 }

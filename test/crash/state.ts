@@ -60,7 +60,9 @@ export async function readState(engine: Engine): Promise<State> {
       tenants,
     }
   }
-  const databases = Object.fromEntries(engine.databases.map((row) => [row.name, reasonOf(row.maintenance)]))
+  const databases = Object.fromEntries(
+    engine.databases.map((row) => [row.name, reasonOf(row.maintenance)] as const).sort(),
+  )
   return { databases, branches }
 }
 
