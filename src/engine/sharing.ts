@@ -114,6 +114,7 @@ export class Sharing {
     const { catalog, layout, pool } = this.#parts()
     const path = layout.tenantFile(branch.database.row.name, branch.name, name)
     assert(!catalog.files.hasPath(path), 'a file was to be put where another lies')
+    this.#settle(file)
     pool.close(file.id)
     guarded(`file ${file.path}`, () => linkDurably(layout.absolute(file.path), layout.absolute(path)))
     return {
@@ -204,19 +205,26 @@ export class Sharing {
 
   /** Copy a file as it is now, durably. Nobody writes to it meanwhile: it is shared. */
   async #copy(file: FileRow, to: string): Promise<void> {
-    const { catalog, layout, pool } = this.#parts()
+    const { catalog, layout } = this.#parts()
     const from = layout.absolute(file.path)
     const target = layout.absolute(to)
     assert(!catalog.files.hasPath(to), 'a file was to be copied over another')
-    const open = pool.find(file.id)
-    if (open) open.file.checkpoint()
-    else if (sizeOf(`${from}-wal`) > 0) guarded(`file ${file.path}`, () => settleLog(from))
+    this.#settle(file)
     crashPoint('share.checkpointed')
     await guardedAsync(`file ${file.path}`, async () => {
       // What an earlier try left behind belongs to nobody.
       removeDatabaseFile(target)
       await copyDurably(from, target)
     })
+  }
+
+  /** Bring all that is committed into the file itself: it is about to be copied or linked, and its log is not. */
+  #settle(file: FileRow): void {
+    const { layout, pool } = this.#parts()
+    const path = layout.absolute(file.path)
+    const open = pool.find(file.id)
+    if (open) open.file.checkpoint()
+    else if (sizeOf(`${path}-wal`) > 0) guarded(`file ${file.path}`, () => settleLog(path))
   }
 }
 

@@ -20,6 +20,10 @@ export function refuseFault(error: unknown, what: string): never {
   if (code.startsWith('SQLITE_IOERR') || code.startsWith('SQLITE_CANTOPEN') || code === 'EIO' || code === 'EMFILE') {
     return refuse('storageError', { what, reason: code }, cause)
   }
+  // better-sqlite3's own word for a file whose folder is gone.
+  if (error instanceof TypeError && reason.includes('directory does not exist')) {
+    return refuse('storageError', { what, reason: 'the folder is missing' }, cause)
+  }
   throw error
 }
 
