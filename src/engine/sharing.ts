@@ -1,5 +1,6 @@
 import { assert } from '../base/assert.ts'
 import { crashPoint } from '../base/crash-point.ts'
+import { refuse } from '../base/refusal.ts'
 import type { FileRow } from '../catalog/files.ts'
 import { openFile } from '../storage/connection.ts'
 import { guarded } from '../storage/faults.ts'
@@ -116,6 +117,8 @@ export class Sharing {
     assert(!catalog.files.hasPath(path), 'a file was to be put where another lies')
     this.#settle(file)
     pool.close(file.id)
+    // Somebody reads the file (an export), and so a part of its log stays, which would not go along.
+    if (sizeOf(`${layout.absolute(file.path)}-wal`) > 0) this.#refuseBusy(file)
     guarded(`file ${file.path}`, () => linkDurably(layout.absolute(file.path), layout.absolute(path)))
     return {
       record() {
@@ -214,11 +217,22 @@ export class Sharing {
     await guardedAsync(`file ${file.path}`, async () => {
       // What an earlier try left behind belongs to nobody.
       removeDatabaseFile(target)
+      // While somebody reads the file (an export), a part of its log may stay where it is. The log is copied first: what
+      // is brought into the file meanwhile is in it.
+      if (sizeOf(`${from}-wal`) > 0) await copyDurably(`${from}-wal`, `${target}-wal`)
       await copyDurably(from, target)
     })
   }
 
-  /** Bring all that is committed into the file itself: it is about to be copied or linked, and its log is not. */
+  #refuseBusy(file: FileRow): never {
+    const { allBranches, catalog } = this.#parts()
+    const owner = [...allBranches()].find(({ row }) => row.id === file.branchId)
+    const users = catalog.tenants.usersOfFile(file.id).map(({ name }) => name)
+    const [database, branch] = [owner?.database.row.name ?? '', owner?.name ?? '']
+    return refuse('tenantBusy', { database, branch, tenants: [...new Set(users)] })
+  }
+
+  /** Bring what is committed into the file itself: it is about to be copied or linked. */
   #settle(file: FileRow): void {
     const { layout, pool } = this.#parts()
     const path = layout.absolute(file.path)

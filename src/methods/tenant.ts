@@ -71,7 +71,7 @@ const drop = method({
   access: 'edit',
   params: params({ ...branchScope, name: TenantName }),
   result: z.object({}),
-  refusals: [...tenantRefusals, ...writeRefusals, 'protected'],
+  refusals: [...tenantRefusals, ...writeRefusals, 'protected', 'tenantBusy'],
   handle: async (call, { name, ...scope }) => {
     await deleteTenant(call.engine.parts, call.branch(scope), name)
     return {}
@@ -85,7 +85,7 @@ export const rename = method({
   access: 'edit',
   params: params({ ...branchScope, name: TenantName, newName: TenantName }),
   result: Tenant,
-  refusals: [...tenantRefusals, ...writeRefusals, 'protected', 'invalidName', 'tenantExists'],
+  refusals: [...tenantRefusals, ...writeRefusals, 'protected', 'invalidName', 'tenantExists', 'tenantBusy'],
   handle: async (call, { name, newName, ...scope }) =>
     shown(await renameTenant(call.engine.parts, call.branch(scope), name, newName)),
 })

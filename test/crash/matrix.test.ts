@@ -10,7 +10,7 @@ import { build, copyOf, newFolder, Opened, room, run } from './support.ts'
 /** After every kill every other one, instead of each of them once: minutes instead of seconds. */
 const isWhole = process.env.CINCH_CRASH_PAIRS === 'all'
 const atOnce = 3
-const limits = { timeout: 60_000 }
+const limits = { timeout: isWhole ? 600_000 : 60_000 }
 
 const worlds = new Map<World, string>()
 const reached = new Set<CrashPoint>()
@@ -36,13 +36,8 @@ afterAll(() => {
 for (const operation of operations) {
   test(`${operation.name}: a daemon that dies anywhere in it leaves the state before or after`, limits, async () => {
     const states = await statesOf(operation)
-    const works = operation.points.map((point) => () => checkCell(operation, states, point))
-    works.push(
-      ...pairsOf(operation).map(
-        ([first, second]) =>
-          () =>
-            checkCell(operation, states, first, second),
-      ),
+    const works = operation.points.map(
+      (point, at) => () => checkCell(operation, states, point, secondsOf(operation, at)),
     )
     await eachAtOnce(works)
   })
@@ -84,29 +79,32 @@ async function statesOf({ world, steps }: Operation): Promise<State[]> {
   return states
 }
 
-/** Which point to die at first, and which at the second try: each is first and second at least once. */
-function pairsOf({ points }: Operation): [Armed, Armed][] {
-  if (isWhole) return points.flatMap((first) => points.map((second): [Armed, Armed] => [first, second]))
-  const shift = points.length >> 1
-  return points.map((first, at) => [first, points[(at + shift) % points.length] as Armed])
+/** Where to die when what was cut short at the point of this number is done again. Over all of them, at each point. */
+function secondsOf({ points }: Operation, at: number): readonly Armed[] {
+  return isWhole ? points : [points[(at + (points.length >> 1)) % points.length] as Armed]
 }
 
-function checkCell(operation: Operation, states: readonly State[], first: Armed, second?: Armed): Promise<void> {
-  const name = `${operation.name}: killed at ${first}${second ? `, then at ${second}` : ''}`
-  return counted(name, async () => {
-    const { steps, world } = operation
-    const project = copyOf(worlds.get(world) as string)
-    let { isKilled, done } = await run(project, steps, first)
+async function checkCell(
+  operation: Operation,
+  states: readonly State[],
+  first: Armed,
+  seconds: readonly Armed[],
+): Promise<void> {
+  const { name, steps, world } = operation
+  const project = copyOf(worlds.get(world) as string)
+  await counted(`${name}: killed at ${first}`, async () => {
+    const { isKilled, done } = await run(project, steps, first)
     expect(isKilled, 'the point is reached').toBe(true)
     reached.add(first.replace(/:.*/, '') as CrashPoint)
+    count.cells++
     count.kills++
-    if (second === undefined) count.cells++
-    else {
-      ;({ isKilled, done } = await run(project, steps, second, { from: done }))
-      if (isKilled) count.kills++
+    for (const second of seconds) {
+      const again = copyOf(project)
+      const later = await run(again, steps, second, { from: done })
+      if (later.isKilled) count.kills++
+      await named(`then at ${second}`, () => checkAfter(again, operation, states, later.done))
     }
     await checkAfter(project, operation, states, done)
-    fs.rmSync(project, { recursive: true, force: true })
   })
 }
 
@@ -135,10 +133,13 @@ async function checkAfter(
     expect(await readState(opened.engine)).toEqual(expected)
     await opened.engine.parts.drain.settled()
   }
-  await using again = new Opened(project)
-  checkDisk(again.engine)
-  expect(await readState(again.engine)).toEqual(expected)
-  expect(again.warnings, 'warnings of the second start').toEqual([])
+  {
+    await using again = new Opened(project)
+    checkDisk(again.engine)
+    expect(await readState(again.engine)).toEqual(expected)
+    expect(again.warnings, 'warnings of the second start').toEqual([])
+  }
+  fs.rmSync(project, { recursive: true })
 }
 
 /** Write a row of its own to each tenant of each branch, so that it shows if two of them share what they must not. */
@@ -172,9 +173,17 @@ async function openState(project: string): Promise<State> {
 
 async function counted(name: string, work: () => Promise<void>): Promise<void> {
   try {
-    await work()
+    await named(name, work)
   } catch (error) {
     count.violations++
+    throw error
+  }
+}
+
+async function named(name: string, work: () => Promise<void>): Promise<void> {
+  try {
+    await work()
+  } catch (error) {
     throw new Error(`${name}: ${error instanceof Error ? error.message : error}`, { cause: error })
   }
 }
