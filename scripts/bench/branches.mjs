@@ -2,13 +2,13 @@ import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import path from 'node:path'
 import Database from 'better-sqlite3'
+import { fillCinch } from './point-read.mjs'
 import { startCinch } from './support/cinch.mjs'
 import { temporaryFolder } from './support/cleanup.mjs'
 import { everyOf, insertSql, makeFleet, tenantFiles, timed } from './support/fleet.mjs'
 import { resultOf } from './support/line-client.mjs'
 import { interleaved, median } from './support/rounds.mjs'
 import { assertRow, objectOf, openBare, rowOf, scattered, table } from './support/rows.mjs'
-import { fillCinch } from './point-read.mjs'
 
 /** What a branch costs: to make, to read through, and at the first write after it. */
 export async function branches(bench) {
@@ -52,7 +52,7 @@ async function creation(bench) {
     const ms = commit()
     // The first ones only warm up.
     if (each < 0) continue
-    turn.forEach((ms, at) => byTenants[at].push(ms))
+    for (const [at, ms] of turn.entries()) byTenants[at].push(ms)
     commits.push(ms)
   }
   assert.deepEqual(tenantFiles(largest.cinch.project), before, 'a branch cost bytes of tenants')
@@ -269,7 +269,11 @@ async function firstWrites(bench) {
       assert.deepEqual(await counted(branch, ofParent), [next - 1, next - 1])
       const own = path.join(folder, `${round}-${each}`)
       times.bare.push(copyByHand(original, own, next))
-      const { ms } = await timed(client, 'query.execute', { sql: 'delete from item where id = ?', params: [next], tenant: ofParent })
+      const { ms } = await timed(client, 'query.execute', {
+        sql: 'delete from item where id = ?',
+        params: [next],
+        tenant: ofParent,
+      })
       times.again.push(ms)
     }
     for (const [name, values] of Object.entries(times)) found[name].push(median(values))
@@ -283,8 +287,16 @@ async function firstWrites(bench) {
   ]
   const target = { atMost: 10 }
   const shown = { unit: 'ms', better: 'lower', target, peers }
-  report.add({ what: `first write of the child after a fork, ${size}, medians of ${count}`, cinch: found.child, ...shown })
-  report.add({ what: `first write of the parent after a fork, ${size}, medians of ${count}`, cinch: found.parent, ...shown })
+  report.add({
+    what: `first write of the child after a fork, ${size}, medians of ${count}`,
+    cinch: found.child,
+    ...shown,
+  })
+  report.add({
+    what: `first write of the parent after a fork, ${size}, medians of ${count}`,
+    cinch: found.parent,
+    ...shown,
+  })
   client.close()
   await cinch.stop()
 }
