@@ -48,6 +48,8 @@ export class Branch {
   sharedBehind = 0
   /** Tenants whose write turn somebody holds, by name. */
   readonly taken = new Map<string, Tenant>()
+  /** The same, held by the drain. */
+  readonly takenInBackground = new Map<string, Tenant>()
   readonly #parts: EngineParts
   readonly #tenants = new Lru<string, Tenant>(knownTenants)
 
@@ -76,7 +78,7 @@ export class Branch {
 
   /** The tenant of this name if it was used lately. */
   knownTenant(name: string): Tenant | undefined {
-    return this.#tenants.get(name) ?? this.taken.get(name)
+    return this.#tenants.get(name) ?? this.taken.get(name) ?? this.takenInBackground.get(name)
   }
 
   /** The row that decides about a tenant's name here: the branch's own, else its parent's as of the fork. */

@@ -79,7 +79,11 @@ export async function createBranch(engine: Engine, options: NewBranch): Promise<
  * Delete a branch. Branches that were forked from it keep what they saw through it, and hang on its parent from now on;
  * files that they see go to them, the others are removed.
  */
-export async function deleteBranch(engine: Engine, database: string, name: string): Promise<void> {
+export function deleteBranch(engine: Engine, database: string, name: string): Promise<void> {
+  return engine.parts.drain.pausedWhile(() => deleteSettled(engine, database, name))
+}
+
+async function deleteSettled(engine: Engine, database: string, name: string): Promise<void> {
   const { parts } = engine
   const { catalog, config, layout, pool, sharing } = parts
   const branch = engine.branch(database, name)
@@ -120,12 +124,14 @@ export async function deleteBranch(engine: Engine, database: string, name: strin
   crashPoint('branchDelete.cleaned')
   fs.rmSync(layout.absolute(branchFolder(database, name)), { recursive: true, force: true })
   crashPoint('branchDelete.folderGone')
-  // Files that were shared with it may be alone now.
-  parts.drain.wake()
 }
 
 /** Rename a branch, and its folder with it. */
-export async function renameBranch(engine: Engine, database: string, name: string, newName: string): Promise<Branch> {
+export function renameBranch(engine: Engine, database: string, name: string, newName: string): Promise<Branch> {
+  return engine.parts.drain.pausedWhile(() => renameSettled(engine, database, name, newName))
+}
+
+async function renameSettled(engine: Engine, database: string, name: string, newName: string): Promise<Branch> {
   const { parts } = engine
   const { catalog, config, pool, sharing } = parts
   checkName('branch', newName)

@@ -31,6 +31,7 @@ export class Drain {
   #running: Promise<void> | undefined
   #isWoken = false
   #isStopped = false
+  #pauses = 0
 
   constructor(parts: () => EngineParts, log: Logger) {
     this.#parts = parts
@@ -40,7 +41,7 @@ export class Drain {
   /** Look for files that are behind. */
   wake(): void {
     this.#isWoken = true
-    if (this.#isStopped || this.#running) return
+    if (this.#isHeld || this.#running) return
     this.#running = this.#run()
       // The catalog cannot be written (a full disk): the files stay behind until the next wake, or their next use.
       .catch((error: unknown) => this.#log.error({ err: error }, 'the drain was cut short'))
@@ -54,15 +55,31 @@ export class Drain {
     while (this.#running) await this.#running
   }
 
+  /** Run `work` while nothing is drained. */
+  async pausedWhile<T>(work: () => Promise<T>): Promise<T> {
+    this.#pauses++
+    try {
+      await this.#running
+      return await work()
+    } finally {
+      this.#pauses--
+      this.wake()
+    }
+  }
+
   async stop(): Promise<void> {
     this.#isStopped = true
     await this.#running
   }
 
+  get #isHeld(): boolean {
+    return this.#isStopped || this.#pauses > 0
+  }
+
   async #run(): Promise<void> {
     // What woke us is answered first.
     await sleep(pauseMs)
-    while (this.#isWoken && !this.#isStopped) {
+    while (this.#isWoken && !this.#isHeld) {
       this.#isWoken = false
       for (const branch of this.#parts().allBranches()) await this.#drainBranch(branch)
     }
@@ -82,7 +99,7 @@ export class Drain {
       let sliceStart = performance.now()
       const work = async () => {
         for (const file of next) {
-          if (this.#isStopped) return
+          if (this.#isHeld) return
           if (!(await this.#bringForward(branch, file))) passedOver.add(file.id)
           if (performance.now() - sliceStart < sliceMs) continue
           await sleep(pauseMs)
@@ -90,7 +107,7 @@ export class Drain {
         }
       }
       await Promise.all(Array.from({ length: atOnce }, work))
-      if (this.#isStopped) return
+      if (this.#isHeld) return
     }
   }
 
@@ -135,7 +152,7 @@ export class Drain {
     const isOpen = () =>
       pool.find(file.id) !== undefined || fs.existsSync(`${path}-wal`) || fs.existsSync(`${path}-shm`)
     if (isOpen() || sizeOf(path) > maxImageBytes) return false
-    return tenant.hold(async () => {
+    const replace = async () => {
       const head = branch.head.id
       const image = await fs.promises.readFile(path)
       const beside = layout.scratchFile(`drain-${file.id}`)
@@ -150,7 +167,8 @@ export class Drain {
       crashPoint('drain.renamed')
       positions.note(file.id, head)
       return true
-    })
+    }
+    return tenant.hold(replace, { inBackground: true })
   }
 
   /** The bytes of a file, brought to `head` in memory. */

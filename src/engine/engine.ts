@@ -187,7 +187,11 @@ export class Engine implements AsyncDisposable {
   }
 
   /** Delete a database with all its branches, tenants and rows. */
-  async deleteDatabase(name: string): Promise<void> {
+  deleteDatabase(name: string): Promise<void> {
+    return this.parts.drain.pausedWhile(() => this.#deleteDatabase(name))
+  }
+
+  async #deleteDatabase(name: string): Promise<void> {
     const database = this.database(name)
     if (name === 'main') refuse('protected', { noun: 'database', name })
     const { catalog, layout, pool, sharing } = this.parts

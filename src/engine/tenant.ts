@@ -88,18 +88,22 @@ export class Tenant {
     })
   }
 
-  /** Hold the tenant's write turn, whether it has a file or not. */
-  async hold<T>(work: () => Promise<T>): Promise<T> {
+  /**
+   * Hold the tenant's write turn, whether it has a file or not. Forks and edits wait for those who hold one; not for who
+   * does so in the background, and looks again afterwards whether what it did still holds.
+   */
+  async hold<T>(work: () => Promise<T>, { inBackground = false } = {}): Promise<T> {
     while (this.#turn) await this.#turn
     let end!: () => void
     this.#turn = new Promise((resolve) => {
       end = resolve
     })
-    this.branch.taken.set(this.name, this)
+    const holders = inBackground ? this.branch.takenInBackground : this.branch.taken
+    holders.set(this.name, this)
     try {
       return await work()
     } finally {
-      this.branch.taken.delete(this.name)
+      holders.delete(this.name)
       this.#turn = undefined
       end()
     }

@@ -1,5 +1,4 @@
 import process from 'node:process'
-import { pino } from 'pino'
 import { Daemon } from '../../dist/src/daemon/daemon.js'
 import { createProject } from '../../dist/src/engine/engine.js'
 
@@ -7,7 +6,8 @@ import { createProject } from '../../dist/src/engine/engine.js'
 // is brought forward before it stops. With `create` it makes the project first.
 const [project, create] = process.argv.slice(2)
 if (create) createProject(project)
-const daemon = new Daemon({ project, log: pino({ level: 'silent' }) })
+const log = { info() {}, warn() {}, error() {}, debug() {}, trace() {}, fatal() {} }
+const daemon = new Daemon({ project, log })
 const { drain } = daemon.engine.parts
 const stop = drain.stop.bind(drain)
 drain.stop = async () => {

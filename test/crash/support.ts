@@ -109,7 +109,7 @@ export async function run(
 ): Promise<Run> {
   if (!fs.existsSync(built)) throw new Error('the daemon is not built: npx tsc -p tsconfig.build.json')
   const args = [program, project, ...(options.create ? ['create'] : [])]
-  const child = spawn(process.execPath, args, {
+  const child = spawn(process.execPath, ['--no-opt', ...args], {
     env: { ...process.env, CINCH_CRASH_AT: crashAt },
     stdio: ['pipe', 'pipe', 'pipe'],
   })

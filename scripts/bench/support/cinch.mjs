@@ -39,7 +39,8 @@ export async function startCinch({ dist, nodeArgs }, config = {}) {
     isStopping = true
     child.kill('SIGKILL')
   })
-  for (let tries = 0; !fs.existsSync(socket); tries++) {
+  // The socket is there a moment before it takes connections.
+  for (let tries = 0; !(await accepts(socket)); tries++) {
     if (tries === 500 || child.exitCode !== null) throw new Error(`cinchd does not start: ${said}`)
     await sleep(20)
   }
@@ -56,6 +57,15 @@ export async function startCinch({ dist, nodeArgs }, config = {}) {
       kill()
       fs.rmSync(project, { recursive: true, force: true })
     },
+  }
+}
+
+async function accepts(socket) {
+  try {
+    ;(await LineClient.connect(socket)).close()
+    return true
+  } catch {
+    return false
   }
 }
 

@@ -20,7 +20,7 @@ export const status = body(
         branch: scope.branch,
         tenant: scope.tenant,
         head,
-        schema: `${counts.tables} tables, ${counts.views} views, ${counts.indexes} indexes`,
+        schema: `tables ${counts.tables}, views ${counts.views}, indexes ${counts.indexes}`,
         files: `${files.total}: ${files.atHead} at head, ${files.behind} behind, ${files.locked} locked, ${files.failed} failed`,
         daemon: `version ${project.version}, pid ${project.pid}, SQLite ${project.sqliteVersion}`,
         durability: project.durability,
