@@ -1,5 +1,6 @@
 import type { Readable, Writable } from 'node:stream'
 import { AbstractMessageReader, AbstractMessageWriter, type DataCallback, type Message } from 'vscode-jsonrpc/node'
+import { nextTurn } from '../base/turn.ts'
 import { Deframer, type FrameFault, type Framing, frame } from './framing.ts'
 
 export interface TransportOptions {
@@ -57,7 +58,10 @@ export class Transport {
       this.#deframer.end()
       handler.ended(gone)
     }
-    input.on('data', (chunk: Buffer) => this.#deframer.push(chunk))
+    input.on('data', (chunk: Buffer) => {
+      nextTurn()
+      this.#deframer.push(chunk)
+    })
     input.on('end', () => end(false))
     input.on('close', () => end(true))
     input.on('error', () => end(true))

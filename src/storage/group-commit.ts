@@ -1,11 +1,13 @@
 import type Database from 'better-sqlite3'
 import { crashPoint } from '../base/crash-point.ts'
+import { currentTurn } from '../base/turn.ts'
 import { codeOf } from './faults.ts'
 
 /**
  * Writes to one SQLite file that arrive within one turn of the event loop share one transaction, and so one commit.
  *
- * Reads of one turn share a transaction too, from the second one on: SQLite takes and drops its lock once, not for each.
+ * Reads that arrived together share a transaction too, from the second one on: SQLite takes and drops its lock once, not
+ * for each. One that came alone does without, and costs no step after its answer.
  *
  * A write's promise settles after the commit: what is acknowledged is committed. Each write is atomic of itself (a
  * savepoint), so one that fails takes nothing else with it. A read that arrives while the group is open sees the
@@ -26,7 +28,7 @@ export class GroupCommit {
   commits = 0
   #members: Member[] = []
   #isReading = false
-  /** The turn of the event loop in which something was read last. */
+  /** When something was read last, as `currentTurn` tells. */
   #lastRead = -1
 
   constructor(db: Database.Database, options: GroupCommitOptions = {}) {
@@ -196,21 +198,4 @@ function flushScheduled(): void {
   const groups = scheduled
   scheduled = []
   for (const group of groups) group.flush()
-}
-
-let turn = 0
-let isTurnCounted = false
-
-/** A number that changes with each turn of the event loop in which it is asked for. */
-function currentTurn(): number {
-  if (!isTurnCounted) {
-    isTurnCounted = true
-    setImmediate(endTurn)
-  }
-  return turn
-}
-
-function endTurn(): void {
-  turn++
-  isTurnCounted = false
 }
