@@ -39,14 +39,15 @@ const rowsBetweenClockLooks = 256
 export function readRows(prepared: Prepared, params: Params, limits: ReadLimits, isShort = false): RowSet {
   try {
     const bound = bindable(prepared, params)
-    const collect = isShort ? collectAll : collectEach
+    const { statement } = prepared
+    const find = () => (isShort ? statement.all(...bound) : statement.iterate(...bound)) as Iterable<SqlValue[]>
     const rows: SqlValue[][] = []
-    const outcome = collect(prepared, bound, limits, rows, false)
+    const outcome = collect(prepared, find(), limits, rows, false)
     if (outcome !== 'inexact') return { columns: prepared.columns, rows, truncated: outcome === 'truncated' }
     rows.length = 0
     prepared.statement.safeIntegers(true)
     try {
-      const truncated = collect(prepared, bound, limits, rows, true) === 'truncated'
+      const truncated = collect(prepared, find(), limits, rows, true) === 'truncated'
       for (const row of rows) narrow(row)
       return { columns: prepared.columns, rows, truncated }
     } finally {
@@ -72,7 +73,8 @@ export function write(prepared: Prepared, params: Params, changesOf: () => numbe
       return { changes: prepared.statement.run(...bound).changes, returned: null }
     }
     const rows: SqlValue[][] = []
-    const truncated = collectEach(prepared, bound, limits, rows, true) === 'truncated'
+    const found = prepared.statement.iterate(...bound) as Iterable<SqlValue[]>
+    const truncated = collect(prepared, found, limits, rows, true) === 'truncated'
     if (truncated) refuse('limitExceeded', { limit: 'maxResultRows', max: limits.maxRows })
     for (const row of rows) narrow(row)
     return { changes: changesOf(), returned: { columns: prepared.columns, rows, truncated: false } }
@@ -84,37 +86,16 @@ export function write(prepared: Prepared, params: Params, changesOf: () => numbe
 /** `inexact`: an integer may have lost digits, and the rows are worth nothing. */
 type Outcome = 'complete' | 'truncated' | 'inexact'
 
-/** Fill `rows` with all there are, in one step. */
-function collectAll(
+/** Fill `rows` from what a statement gives, up to the limits. */
+function collect(
   prepared: Prepared,
-  bound: unknown[],
+  found: Iterable<SqlValue[]>,
   limits: ReadLimits,
   rows: SqlValue[][],
   isExact: boolean,
 ): Outcome {
   let bytes = 0
-  for (const row of prepared.statement.all(...bound) as SqlValue[][]) {
-    if (rows.length >= limits.maxRows) return 'truncated'
-    const rowBytes = measure(row, isExact)
-    if (rowBytes < 0) return 'inexact'
-    bytes += rowBytes
-    for (const at of prepared.booleans) row[at] = asBoolean(row[at] as SqlValue)
-    rows.push(row)
-  }
-  if (bytes > limits.maxBytes) refuse('limitExceeded', { limit: 'maxResultBytes', max: limits.maxBytes })
-  return 'complete'
-}
-
-/** Fill `rows` one by one, up to the limits. */
-function collectEach(
-  prepared: Prepared,
-  bound: unknown[],
-  limits: ReadLimits,
-  rows: SqlValue[][],
-  isExact: boolean,
-): Outcome {
-  let bytes = 0
-  for (const row of prepared.statement.iterate(...bound) as IterableIterator<SqlValue[]>) {
+  for (const row of found) {
     if (rows.length >= limits.maxRows) return 'truncated'
     if (rows.length % rowsBetweenClockLooks === rowsBetweenClockLooks - 1 && performance.now() > limits.deadline) {
       refuse('timeout', {})

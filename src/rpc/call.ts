@@ -1,4 +1,3 @@
-import { refuse } from '../base/refusal.ts'
 import type { RequestId, Session } from './session.ts'
 
 /** One request under way, as its handler sees it. */
@@ -32,11 +31,6 @@ export class RunningCall {
   progress(value: object): void {
     if (this.#progressToken === undefined) return
     this.session.notify('$/progress', { token: this.#progressToken, value })
-  }
-
-  /** Refuse with `timeout` if the call's time is over. For loops that do not give up the thread. */
-  checkDeadline(timeoutMs: number): void {
-    if (performance.now() > this.deadline) refuse('timeout', { timeoutMs })
   }
 }
 
