@@ -81,7 +81,7 @@ async function oneRow(bench, durability) {
         ? [{ name: `PostgreSQL, ${setting}`, values: found.postgres, target }]
         : [
             { name: `PostgreSQL, ${setting}, ${connections} connections`, values: found.postgres, target },
-            { name: 'the same, pipelined', values: found.pipelined, target },
+            { name: 'the same, pipelined', values: found.pipelined },
           ]
     const when = `${inFlight === 1 ? 'one at a time' : '64 in flight'}, durability ${durability}`
     report.add({ what: `query.execute, ${when}`, unit: 'inserts/s', cinch: found.execute, peers })

@@ -8,10 +8,12 @@
  *     --json FILE     the figures, every round of them
  *     --dist DIR      where the compiled cinch lies (default dist)
  *     --no-postgres   leave that peer out
+ *     --one-core      everything on one core (needs taskset): what a call costs, whatever waking another core costs here
  *     --node-args A   for the daemon's Node, as in --node-args "--cpu-prof --cpu-prof-dir=/tmp/prof"
  *
  * The table goes to standard output, progress to standard error. Every answer is checked; the bench fails on a wrong one.
  */
+import { execFileSync } from 'node:child_process'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
@@ -42,6 +44,7 @@ const { values: options, positionals } = parseArgs({
     json: { type: 'string' },
     dist: { type: 'string', default: fileURLToPath(new URL('../../dist', import.meta.url)) },
     'no-postgres': { type: 'boolean', default: false },
+    'one-core': { type: 'boolean', default: false },
     'node-args': { type: 'string', default: '' },
   },
 })
@@ -55,6 +58,7 @@ if (unknown !== undefined || !Number.isInteger(rounds) || rounds < 1) {
   )
   process.exit(2)
 }
+if (options['one-core']) execFileSync('taskset', ['--all-tasks', '--pid', '--cpu-list', '0', String(process.pid)])
 const names = positionals.length > 0 ? positionals : Object.keys(workloads)
 
 const report = new Report()
@@ -74,7 +78,7 @@ try {
     report.section(workloads[name].title)
     await workloads[name].run(bench)
   }
-  const settings = { postgres: postgres?.version, rounds, quick: options.quick }
+  const settings = { postgres: postgres?.version, rounds, quick: options.quick, oneCore: options['one-core'] }
   console.log(report.markdown(settings))
   if (options.json !== undefined) report.save(options.json, settings)
 } catch (error) {

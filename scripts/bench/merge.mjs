@@ -3,9 +3,10 @@ import { createHash } from 'node:crypto'
 import fs from 'node:fs'
 import path from 'node:path'
 import { startCinch } from './support/cinch.mjs'
-import { everyOf, filesOf, insertSql, makeFleet, refusedCall, settled, shuffled, timed } from './support/fleet.mjs'
+import { everyOf, filesOf, insertSql, makeFleet, refusedCall, settled, timed } from './support/fleet.mjs'
 import { resultOf } from './support/line-client.mjs'
 import { assertRow, objectOf, table } from './support/rows.mjs'
+import { shuffled } from './support/shuffled.mjs'
 
 /** Merges into a fleet: what the answer costs, what every tenant shows after it, and what the proof of an index costs. */
 export async function merge(bench) {
@@ -55,7 +56,7 @@ async function fleet(bench) {
     const first = await prepare(client, ++number)
     found.merge.push(await merged(client, first.branch))
     found.delete.push((await timed(client, 'branch.delete', { name: first.branch })).ms)
-    const ms = await everyOf(client, shuffled(count), seen(number))
+    const ms = await everyOf(client, shuffled(Array(count).keys()), seen(number))
     found.all.push((count * 1000) / ms)
     await settled(client)
 
@@ -67,7 +68,7 @@ async function fleet(bench) {
     const drainedAt = performance.now()
     await settled(client, 100)
     found.drain.push((count * 1000) / (performance.now() - drainedAt))
-    const some = shuffled(count).slice(0, Math.min(count, 500))
+    const some = shuffled(Array(count).keys()).slice(0, Math.min(count, 500))
     await everyOf(client, some, seen(number))
 
     // One tenant read while the drain is at work on the others.
@@ -175,7 +176,7 @@ async function touched(bench) {
     await makeFleet(client, count)
     const { branch } = await prepare(client, 1)
     await merged(client, branch)
-    const ms = await everyOf(client, shuffled(count), seen(1))
+    const ms = await everyOf(client, shuffled(Array(count).keys()), seen(1))
     found.touched.push((count * 1000) / ms)
     found.delete.push((await timed(client, 'branch.delete', { name: branch })).ms)
     await settled(client)

@@ -90,7 +90,7 @@ export async function pointRead(bench) {
       },
       ...(inFlight === 1
         ? []
-        : [{ name: `PostgreSQL, ${connections} connections, pipelined`, values: found.pipelined, target: 2 }]),
+        : [{ name: `PostgreSQL, ${connections} connections, pipelined`, values: found.pipelined }]),
       { name: 'bare Node socket loop', values: found.bare, target: inFlight === 1 ? 0.9 : 0.7 },
       { name: 'better-sqlite3 in process', values: found.inProcess },
     ]

@@ -1,11 +1,11 @@
-let turn = 0
+let startedAt = 0
 
 /** What arrived together begins: the bytes of one connection that were read at once. */
 export function nextTurn(): void {
-  turn++
+  startedAt = performance.now()
 }
 
-/** A number that is the same for all that arrived together. */
-export function currentTurn(): number {
-  return turn
+/** When what arrived last began to be read, on the clock of `performance.now()`: a clock that costs nothing to read. */
+export function turnStartedAt(): number {
+  return startedAt
 }

@@ -10,6 +10,7 @@ import { registry } from '../methods/index.ts'
 import type { DaemonControl } from '../methods/method.ts'
 import { openrpc } from '../methods/openrpc.ts'
 import { Dispatcher } from '../rpc/dispatch.ts'
+import { leanSocket } from '../rpc/lean-socket.ts'
 import { type Scope, Session } from '../rpc/session.ts'
 import { DaemonCall } from './call.ts'
 import { removeDiscovery, writeDiscovery } from './discovery.ts'
@@ -73,7 +74,8 @@ export class Daemon implements DaemonControl, AsyncDisposable {
     const found = fs.lstatSync(socketPath, { throwIfNoEntry: false })
     if (found && !found.isSocket()) refuse('pathRefused', { path: socketPath, reason: 'something else lies there' })
     fs.rmSync(socketPath, { force: true })
-    const server = net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+    const server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true }, (accepted) => {
+      const socket = leanSocket(accepted)
       this.#accept(socket, socket)
     })
     const umask = process.umask(0o177)

@@ -235,9 +235,10 @@ export class Tenant {
   }
 
   #openFile(path: string): TenantFile {
-    const { config } = this.#parts
+    const { config, pool } = this.#parts
     return guarded(`tenant ${this.name}`, () => {
       return new TenantFile(path, {
+        cacheBytes: pool.cacheBytes,
         name: this.name,
         durability: config.durability,
         checkpointBytes: config.checkpointBytes,

@@ -201,6 +201,7 @@ export async function vacuumTenant(tenant: Tenant): Promise<{ before: TenantSize
   if (tenant.row.fileId === null) return { before, after: before }
   await tenant.exclusively(async (file) => {
     guarded(`tenant ${tenant.name}`, () => {
+      file.flush()
       file.db.exec('vacuum')
       file.checkpoint()
     })

@@ -3,6 +3,7 @@ import { encodeRows, Value } from '../../protocol/values.ts'
 import { refuse } from '../base/refusal.ts'
 import { executeBatch, execute as executeStatement, explain as explainStatement, runQuery } from '../engine/sql.ts'
 import type { RowSet } from '../query/execute.ts'
+import { JsonText } from '../rpc/contract.ts'
 import {
   decodeParams,
   method,
@@ -48,7 +49,8 @@ export const run = method({
   refusals: sqlRefusals,
   handle: (call, { sql, params, rowFormat, maxRows, ...scope }) => {
     const found = runQuery(call.tenant(scope), sql, decodeParams(params), readLimits(call, maxRows))
-    return found instanceof Promise ? found.then((rows) => shown(rows, rowFormat)) : shown(found, rowFormat)
+    const show = (set: RowSet) => (rowFormat === 'array' ? shownAsText(set) : shown(set, rowFormat))
+    return found instanceof Promise ? found.then(show) : show(found)
   },
 })
 
@@ -102,6 +104,19 @@ export const explain = method({
   refusals: sqlRefusals,
   handle: (call, { sql, ...scope }) => explainStatement(call.tenant(scope), sql) as never,
 })
+
+/** The columns of a statement, as JSON: they are the same object for every result of it. */
+const columnTexts = new WeakMap<RowSet['columns'], string>()
+
+function shownAsText({ columns, rows, truncated }: RowSet): JsonText {
+  let columnText = columnTexts.get(columns)
+  if (columnText === undefined) {
+    columnText = JSON.stringify(columns)
+    columnTexts.set(columns, columnText)
+  }
+  const rowText = JSON.stringify(encodeRows(rows))
+  return new JsonText(`{"columns":${columnText},"rows":${rowText}${truncated ? ',"truncated":true' : ''}}`)
+}
 
 function shown({ columns, rows, truncated }: RowSet, rowFormat: 'array' | 'object') {
   if (rowFormat === 'object') requireDistinct(columns)

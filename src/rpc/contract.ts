@@ -17,7 +17,18 @@ export interface Method<C = never, P extends z.ZodType = z.ZodType, R extends z.
   readonly result: R
   /** The kinds of refusal to expect; a refusal of another kind counts as a bug. */
   readonly refusals: readonly ErrorKind[]
-  handle(call: C, params: z.output<P>): z.input<R> | Promise<z.input<R>>
+  handle(call: C, params: z.output<P>): Result<R> | Promise<Result<R>>
+}
+
+type Result<R extends z.ZodType> = z.input<R> | JsonText
+
+/** A result that is JSON already. */
+export class JsonText {
+  readonly text: string
+
+  constructor(text: string) {
+    this.text = text
+  }
 }
 
 /** What the dispatcher needs of a registry. */

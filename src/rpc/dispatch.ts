@@ -3,7 +3,7 @@ import { type ErrorKind, type WireError, wireError } from '../../protocol/errors
 import { nearMiss } from '../base/near-miss.ts'
 import { Refusal } from '../base/refusal.ts'
 import type { CallParams, RunningCall } from './call.ts'
-import type { Method, Registry } from './contract.ts'
+import { JsonText, type Method, type Registry } from './contract.ts'
 import type { Dispatch, RequestId, Session } from './session.ts'
 
 export interface DispatcherOptions<C extends RunningCall> {
@@ -122,11 +122,12 @@ export class Dispatcher<C extends RunningCall> implements Dispatch {
   }
 
   #resultText(name: string, method: Method<C>, id: RequestId, result: unknown): string {
+    const text = result instanceof JsonText ? result.text : JSON.stringify(result)
     if (this.#options.checkResults) {
-      const checked = method.result.safeParse(result)
+      const checked = method.result.safeParse(result instanceof JsonText ? JSON.parse(text) : result)
       if (!checked.success) throw new Error(`${name} answered against its declaration: ${checked.error.message}`)
     }
-    return `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":${JSON.stringify(result)}}`
+    return `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":${text}}`
   }
 
   #refuseMethod(name: string): never {

@@ -148,9 +148,10 @@ export class Deframer {
     return chunk.subarray(skipped)
   }
 
+  /** Copied: whoever gave the bytes may use their place again. */
   #keep(bytes: Buffer): void {
     if (bytes.length === 0) return
-    this.#pieces.push(bytes)
+    this.#pieces.push(Buffer.from(bytes))
     this.#pendingBytes += bytes.length
   }
 

@@ -60,7 +60,9 @@ export class Transport {
     }
     input.on('data', (chunk: Buffer) => {
       nextTurn()
+      this.#flushScheduled = true
       this.#deframer.push(chunk)
+      this.flush()
     })
     input.on('end', () => end(false))
     input.on('close', () => end(true))

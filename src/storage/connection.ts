@@ -4,20 +4,22 @@ export type Durability = 'normal' | 'full'
 
 export type { Database }
 
+const defaultCacheBytes = 2 * 1024 * 1024
+
 /**
  * Open one SQLite file for reading and writing. The one place where pragmas of a tenant's connection are set.
  *
  * `wal_autocheckpoint` is 0: the daemon checkpoints, off the hot path. `recursive_triggers` is off, as SQLite has it
  * by default (this build does not): the trigger that keeps `updated_at` relies on it.
  */
-export function openFile(file: string, durability: Durability): Database.Database {
+export function openFile(file: string, durability: Durability, cacheBytes = defaultCacheBytes): Database.Database {
   const db = new Database(file, { fileMustExist: true, timeout: 0 })
   try {
     configure(db)
     db.pragma('journal_mode = wal')
     db.pragma(`synchronous = ${durability === 'full' ? 'full' : 'normal'}`)
     db.pragma('wal_autocheckpoint = 0')
-    db.pragma('cache_size = -2000')
+    db.pragma(`cache_size = -${cacheBytes >> 10}`)
     return db
   } catch (error) {
     db.close()

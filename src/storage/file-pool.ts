@@ -1,5 +1,9 @@
 import type { TenantFile } from './tenant-file.ts'
 
+const cacheBudgetBytes = 256 * 1024 * 1024
+const maxCacheBytes = 16 * 1024 * 1024
+const minCacheBytes = 2 * 1024 * 1024
+
 /** The open tenant files, at most `limit`: the one unused longest is closed for a new one, never one in use. */
 export class FilePool {
   readonly #open = new Map<number, PooledFile>()
@@ -8,6 +12,15 @@ export class FilePool {
 
   constructor(limit: number) {
     this.#limit = limit
+  }
+
+  /**
+   * How much of a file that is opened now may be kept in memory: the fewer files are open, the more. Pages take memory
+   * only once they were read.
+   */
+  get cacheBytes(): number {
+    const share = cacheBudgetBytes / (this.#open.size + 1)
+    return Math.min(maxCacheBytes, Math.max(minCacheBytes, share))
   }
 
   get size(): number {

@@ -1,13 +1,14 @@
 import type Database from 'better-sqlite3'
 import { crashPoint } from '../base/crash-point.ts'
-import { currentTurn } from '../base/turn.ts'
+import { turnStartedAt } from '../base/turn.ts'
 import { codeOf } from './faults.ts'
 
 /**
  * Writes to one SQLite file that arrive within one turn of the event loop share one transaction, and so one commit.
  *
- * Reads that arrived together share a transaction too, from the second one on: SQLite takes and drops its lock once, not
- * for each. One that came alone does without, and costs no step after its answer.
+ * Reads share a transaction too: SQLite takes and drops its lock once, not for each. It begins with the second read
+ * within `readHoldMs` and ends after that time or with the next write, whichever comes first. Since nobody else writes to
+ * the file meanwhile, it hides nothing; who takes the connection for something else ends it first (`flush`).
  *
  * A write's promise settles after the commit: what is acknowledged is committed. Each write is atomic of itself (a
  * savepoint), so one that fails takes nothing else with it. A read that arrives while the group is open sees the
@@ -28,8 +29,8 @@ export class GroupCommit {
   commits = 0
   #members: Member[] = []
   #isReading = false
-  /** When something was read last, as `currentTurn` tells. */
-  #lastRead = -1
+  /** When something was read last, as `turnStartedAt` tells. */
+  #lastRead = Number.NEGATIVE_INFINITY
 
   constructor(db: Database.Database, options: GroupCommitOptions = {}) {
     this.#db = db
@@ -65,14 +66,7 @@ export class GroupCommit {
   /** Run `work` now. Its result is handed over now, or after the commit of the writes it may have seen. */
   read<T>(work: () => T): T | Promise<T> {
     if (!this.isOpen) {
-      const turn = currentTurn()
-      const isSecond = this.#lastRead === turn
-      this.#lastRead = turn
-      if (isSecond && !this.#isReading) {
-        this.#beginRead.run()
-        this.#isReading = true
-        this.#schedule(this)
-      }
+      if (!this.#isReading) this.#maybeHold()
       return work()
     }
     return new Promise<T>((resolve, reject) => {
@@ -98,7 +92,7 @@ export class GroupCommit {
 
   /** End the transaction that is open. Never throws: a commit that fails is told to those who wait for it. */
   flush(): void {
-    this.#endRead()
+    this.endRead()
     if (!this.isOpen) return
     const members = this.#members
     this.#members = []
@@ -128,14 +122,25 @@ export class GroupCommit {
     }
   }
 
-  #endRead(): void {
+  #maybeHold(): void {
+    const now = turnStartedAt()
+    const isSecond = now - this.#lastRead <= readHoldMs
+    this.#lastRead = now
+    if (!isSecond) return
+    this.#beginRead.run()
+    this.#isReading = true
+    if (reading.push(this) === 1) setTimeout(endReads, readHoldMs).unref()
+  }
+
+  /** End the transaction that reads share, if there is one. */
+  endRead(): void {
     if (!this.#isReading) return
     this.#isReading = false
     if (this.#db.inTransaction) this.#commit.run()
   }
 
   #runFirst<T>(work: () => T): T {
-    this.#endRead()
+    this.endRead()
     this.#begin.run()
     try {
       const value = work()
@@ -184,6 +189,17 @@ interface Member {
   readonly value: unknown
   readonly resolve: (value: unknown) => void
   readonly reject: (error: unknown) => void
+}
+
+/** How long reads keep their transaction: the log cannot start again from its beginning meanwhile. */
+const readHoldMs = 10
+
+let reading: GroupCommit[] = []
+
+function endReads(): void {
+  const groups = reading
+  reading = []
+  for (const group of groups) group.endRead()
 }
 
 let scheduled: GroupCommit[] = []

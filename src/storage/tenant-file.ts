@@ -24,16 +24,15 @@ const commitsBetweenLooks = 32
  * One open tenant file.
  *
  * **Invariant:** this is the only connection of the daemon that writes to the file, but for the holder of the tenant's
- * turn. Between two turns of the event loop it holds no transaction.
+ * turn. Between two turns of the event loop it holds no transaction but that of reads (see `GroupCommit`).
  */
 export class TenantFile implements Writer {
   readonly path: string
+  /** Who uses it outside `read` and `write` calls `flush` first: reads may have left a transaction open. */
   readonly db: Database.Database
   readonly statements: Statements
   /** The change set whose schema the file has, as it says itself. */
   changeSet: string
-  /** Counts up with every write: tells whether the file was written to since. */
-  writes = 0
   #logBytes = 0
   #commitsAtCheckpoint = 0
   #commitsThatFit = Number.POSITIVE_INFINITY
@@ -44,7 +43,7 @@ export class TenantFile implements Writer {
 
   constructor(path: string, options: TenantFileOptions) {
     this.path = path
-    this.db = openFile(path, options.durability)
+    this.db = openFile(path, options.durability, options.cacheBytes)
     try {
       this.changeSet = requireChangeSet(this.db, options.name)
       this.statements = new Statements(this.db)
@@ -82,6 +81,11 @@ export class TenantFile implements Writer {
     return this.#group.alone(() => work(this))
   }
 
+  /** The holder of the tenant's turn has committed something through another connection: reads see it from now on. */
+  wroteAside(): void {
+    this.#group.endRead()
+  }
+
   /** Commit what is open. */
   flush(): void {
     this.#group.flush()
@@ -106,7 +110,6 @@ export class TenantFile implements Writer {
    * to sync it costs less; so its size tells only how much it has grown, and what fits into it is counted in commits.
    */
   #countWrite(): void {
-    this.writes++
     const commits = this.#group.commits - this.#commitsAtCheckpoint
     if (commits < this.#nextLook) return
     this.#nextLook = commits + commitsBetweenLooks
@@ -131,6 +134,8 @@ export class TenantFile implements Writer {
 export interface TenantFileOptions {
   readonly durability: Durability
   readonly checkpointBytes: number
+  /** How much of the file may be kept in memory. */
+  readonly cacheBytes?: number
   /** The tenant's name, for errors. */
   readonly name: string
 }

@@ -1,8 +1,8 @@
 import path from 'node:path'
-import { beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test, vi } from 'vitest'
 import { Refusal } from '../../src/base/refusal.ts'
 import { rootChangeSet } from '../../src/engine/heads.ts'
-import { openMemory } from '../../src/storage/connection.ts'
+import { openFile, openMemory } from '../../src/storage/connection.ts'
 import { createDurably, sizeOf } from '../../src/storage/files.ts'
 import { markTable, TenantFile, writeChangeSet } from '../../src/storage/tenant-file.ts'
 import { defer } from '../support/cleanup.ts'
@@ -126,4 +126,21 @@ test('closing commits what waits', async () => {
   file.close()
   await waiting
   expect(stored()).toEqual([1])
+})
+
+test('reads let go of the log by themselves', async () => {
+  for (let a = 0; a < 3; a++) await file.read(() => file.db.prepare('select a from t').all())
+  expect(file.db.inTransaction).toBe(true)
+  await vi.waitFor(() => expect(file.db.inTransaction).toBe(false))
+})
+
+test('reads that share a transaction see what was committed aside', async () => {
+  const count = () => file.read(() => file.db.prepare('select count(*) from t').pluck().get())
+  await count()
+  await count()
+  const other = openFile(file.path, 'normal')
+  other.exec("insert into t values (1, 'b1', null)")
+  other.close()
+  file.wroteAside()
+  expect(await count()).toBe(1)
 })

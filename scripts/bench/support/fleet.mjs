@@ -93,12 +93,3 @@ export function tenantFiles(project) {
   }
   return { files, bytes }
 }
-
-export function shuffled(count) {
-  const items = Array.from({ length: count }, (_, at) => at)
-  for (let at = count - 1; at > 0; at--) {
-    const other = Math.floor(Math.random() * (at + 1))
-    ;[items[at], items[other]] = [items[other], items[at]]
-  }
-  return items
-}

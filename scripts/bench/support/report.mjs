@@ -45,12 +45,12 @@ export class Report {
     return { machine: machine(), ...settings, sections: this.#sections, notes: this.#notes }
   }
 
-  markdown({ postgres, rounds, quick }) {
+  markdown({ postgres, rounds, quick, oneCore }) {
     const { cpu, cores, memory, node, system } = machine()
     const versions = `Node ${node}, PostgreSQL ${postgres ?? 'absent: its lines are skipped'}`
     const text = [
       `${cpu}, ${cores} cores, ${memory}, ${system}; ${versions}.`,
-      `Median (least–greatest) of ${rounds} interleaved rounds${quick ? ', quick: too short to rely on' : ''}. A ratio is cinch’s speed over the peer’s, pair by pair.`,
+      `Median (least–greatest) of ${rounds} interleaved rounds${quick ? ', quick: too short to rely on' : ''}${oneCore ? ', everything on one core' : ''}. A ratio is cinch’s speed over the peer’s, pair by pair.`,
     ]
     for (const { title, lines } of this.#sections) {
       text.push('', `## ${title}`, '', '| | figure | cinch ÷ it | target | |', '|---|---|---|---|---|')

@@ -1,6 +1,8 @@
+import { shuffled } from './shuffled.mjs'
+
 /**
- * Run every contender once a round, each round starting with another, so that what the machine does meanwhile meets
- * all of them alike. Gives the figure of each round under each name.
+ * Run every contender once a round, each time in another order, so that what the machine does meanwhile, and what the one
+ * before has left it in, meets all of them alike. Gives the figure of each round under each name.
  *
  * @param {number} count
  * @param {{ [name: string]: (round: number) => Promise<number> }} contenders
@@ -14,10 +16,7 @@ export async function interleaved(count, contenders, { slices = 1 } = {}) {
   for (let round = 0; round < count; round++) {
     const sums = Object.fromEntries(names.map((name) => [name, 0]))
     for (let slice = 0; slice < slices; slice++) {
-      for (let at = 0; at < names.length; at++) {
-        const name = names[(at + slice + round) % names.length]
-        sums[name] += await contenders[name](round)
-      }
+      for (const name of shuffled(names)) sums[name] += await contenders[name](round)
     }
     for (const name of names) figures[name].push(sums[name] / slices)
   }

@@ -98,7 +98,7 @@ async function insertRecords(
     crashPoint('importRows.committing')
     commit(db, table, file.path)
     crashPoint('importRows.committed')
-    target.writes++
+    target.wroteAside()
     return inserter.rows
   } catch (error) {
     if (db.inTransaction) db.exec('rollback')
