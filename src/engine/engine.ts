@@ -8,6 +8,7 @@ import { refuse } from '../base/refusal.ts'
 import { Catalog } from '../catalog/catalog.ts'
 import type { DatabaseRow } from '../catalog/databases.ts'
 import { checkName } from '../schema/define.ts'
+import { Checkpointer } from '../storage/checkpointer.ts'
 import { codeOf } from '../storage/faults.ts'
 import { FilePool } from '../storage/file-pool.ts'
 import { moveDurably, removeDatabaseFile, replaceDurably } from '../storage/files.ts'
@@ -27,6 +28,7 @@ export interface EngineParts {
   readonly catalog: Catalog
   readonly heads: Heads
   readonly pool: FilePool
+  readonly checkpointer: Checkpointer
   readonly positions: Positions
   readonly drain: Drain
   readonly sharing: Sharing
@@ -108,6 +110,7 @@ export class Engine implements AsyncDisposable {
       catalog,
       heads,
       pool: new FilePool(config.limits.maxOpenFiles),
+      checkpointer: new Checkpointer(),
       positions: new Positions(catalog),
       drain: new Drain(() => parts, log),
       sharing: new Sharing(() => parts),
@@ -246,9 +249,10 @@ export class Engine implements AsyncDisposable {
 
   /** Finish what is under way, bring everything to disk, and let go of the project. */
   async close(): Promise<void> {
-    const { catalog, drain, pool, positions, sharing } = this.parts
+    const { catalog, checkpointer, drain, pool, positions, sharing } = this.parts
     await drain.stop()
     await sharing.settled()
+    await checkpointer.close()
     pool.closeAll()
     positions.write()
     catalog.checkpoint()

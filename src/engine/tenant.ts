@@ -8,7 +8,7 @@ import { runSteps } from '../schema/apply.ts'
 import { codeOf, guarded } from '../storage/faults.ts'
 import type { PooledFile } from '../storage/file-pool.ts'
 import { createDurably, moveDurably, removeDatabaseFile } from '../storage/files.ts'
-import { type Reader, TenantFile, type Writer, writeChangeSet } from '../storage/tenant-file.ts'
+import { type Reader, TenantFile, type WritePause, type Writer, writeChangeSet } from '../storage/tenant-file.ts'
 import type { Branch } from './branch.ts'
 import type { EngineParts } from './engine.ts'
 
@@ -46,6 +46,7 @@ export class Tenant {
     if (this.row.fileId === null) return work(this.branch.head)
     if (this.#privacy) return this.#privacy.then(() => this.read(work))
     const file = this.#opened()
+    if (file.pause?.isAwaited) return file.pause.ended.then(() => this.read(work))
     if (file.changeSet === this.branch.head.id) return file.read(work)
     if (!this.isPrivate) return this.#makePrivate().then(() => this.read(work))
     this.#migrate(file)
@@ -57,7 +58,8 @@ export class Tenant {
     if (this.#turn) return this.#turn.then(() => this.write(work))
     try {
       if (this.#isShared) return this.#makeWritable().then(() => this.write(work))
-      return this.#writable().write(work)
+      const file = this.#writable()
+      return file.pause === undefined ? file.write(work) : awaited(file.pause).then(() => this.write(work))
     } catch (error) {
       return Promise.reject(error)
     }
@@ -65,8 +67,14 @@ export class Tenant {
 
   /** Write in a transaction of its own: for statements whose failure ends the transaction they are in. */
   async writeAlone<T>(work: (writer: Writer) => T): Promise<T> {
-    while (this.#turn || this.#isShared) await (this.#turn ?? this.#makeWritable())
-    return this.#writable().writeAlone(work)
+    for (;;) {
+      if (this.#turn || this.#isShared) await (this.#turn ?? this.#makeWritable())
+      else {
+        const file = this.#writable()
+        if (file.pause === undefined) return file.writeAlone(work)
+        await awaited(file.pause)
+      }
+    }
   }
 
   /**
@@ -235,13 +243,14 @@ export class Tenant {
   }
 
   #openFile(path: string): TenantFile {
-    const { config, pool } = this.#parts
+    const { checkpointer, config, pool } = this.#parts
     return guarded(`tenant ${this.name}`, () => {
       return new TenantFile(path, {
         cacheBytes: pool.cacheBytes,
         name: this.name,
         durability: config.durability,
         checkpointBytes: config.checkpointBytes,
+        checkpointer,
       })
     })
   }
@@ -350,4 +359,9 @@ export class Tenant {
     catalog.tenants.setFile(this.row, file.id)
     return { ...this.row, fileId: file.id }
   }
+}
+
+function awaited(pause: WritePause): Promise<unknown> {
+  pause.isAwaited = true
+  return pause.ended
 }

@@ -53,7 +53,7 @@ export const insert = method({
     const { tenant, shape } = at(call, table, scope)
     const options = { decode: decodeValue, clock: call.engine.parts, returning: returning === 'rows' }
     const stored = await tenant.write((writer) => insertRows(writer, shape, rows, options))
-    return { rows: objects(stored), count: rows.length }
+    return { rows: objects(stored), count: stored.count }
   },
 })
 

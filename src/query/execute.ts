@@ -131,12 +131,6 @@ function asBoolean(value: SqlValue): SqlValue {
   return value
 }
 
-/** A row of a statement that writes, as it was read, in the form rows have here. */
-export function settleRow(prepared: Prepared | undefined, row: SqlValue[]): void {
-  for (const at of prepared?.booleans ?? []) row[at] = asBoolean(row[at] as SqlValue)
-  narrow(row)
-}
-
 /** Bigints that a number can hold become numbers. */
 function narrow(row: SqlValue[]): void {
   for (let at = 0; at < row.length; at++) {

@@ -2,10 +2,9 @@ import { encodeValue, type SqlValue, ValueFault } from '../../protocol/values.ts
 import type { IdSource } from '../base/ids.ts'
 import { refuse } from '../base/refusal.ts'
 import { quoteName } from '../schema/sql.ts'
-import type { Prepared } from '../storage/statements.ts'
 import type { Reader, Writer } from '../storage/tenant-file.ts'
 import { prepare, refuseSqlError } from './errors.ts'
-import { bindableValue, noLimits, type ReadLimits, type RowSet, readRows, settleRow, write } from './execute.ts'
+import { bindableValue, noLimits, type ReadLimits, type RowSet, readRows, type WriteResult, write } from './execute.ts'
 import { requireColumn, type TableShape } from './table-shape.ts'
 import type { Condition } from './where.ts'
 
@@ -31,6 +30,11 @@ export interface InsertOptions {
   readonly returning: boolean
 }
 
+export interface Inserted extends RowSet {
+  /** Rows stored: fewer than given where the table passes over conflicts. */
+  readonly count: number
+}
+
 /**
  * Insert rows. They may name different columns; what a row does not name gets its default. One that fails takes all of
  * them with it: the caller's write is one transaction.
@@ -40,10 +44,12 @@ export function insertRows(
   table: TableShape,
   rows: readonly { readonly [column: string]: unknown }[],
   { decode, clock, returning }: InsertOptions,
-): RowSet {
+): Inserted {
   const now = table.systemColumns ? clock.now() : ''
   const stored: SqlValue[][] = []
-  let insert: Insert | undefined
+  let columns: RowSet['columns'] = []
+  let count = 0
+  let insert: PreparedInsert | undefined
   let at = 0
   let column = ''
   try {
@@ -55,26 +61,74 @@ export function insertRows(
       const params: unknown[] = []
       for (column of insert.names) params.push(bindableValue(decode(row[column])))
       for (const name of insert.kept) params.push(name === 'id' ? clock.ids.next() : now)
-      if (returning) stored.push(insert.prepared.statement.get(params) as SqlValue[])
-      else insert.prepared.statement.run(params)
+      const found = insert.run(params)
+      count += found.changes
+      if (found.returned === null) continue
+      columns = found.returned.columns
+      for (const values of found.returned.rows) stored.push(values)
     }
   } catch (error) {
     if (error instanceof ValueFault) refuse('invalidValue', { where: `rows[${at}].${column}`, reason: error.message })
     return refuseSqlError(error)
   }
-  for (const row of stored) settleRow(insert?.prepared, row)
-  return { columns: insert?.prepared.columns ?? [], rows: stored, truncated: false }
+  return { columns, rows: stored, truncated: false, count }
 }
 
-/** The statement for rows that name the same columns in the same order. */
+interface PreparedInsert extends Insert {
+  run(params: readonly unknown[]): WriteResult
+}
+
+/** To read the row afterwards costs half of what RETURNING does, and shows what triggers did to it. */
+function prepareInsert(
+  writer: Writer,
+  table: TableShape,
+  names: readonly string[],
+  returning: boolean,
+): PreparedInsert {
+  const insert = insertOf(table, names)
+  if (returning && insert.stored === undefined) {
+    const prepared = prepare(writer, `${insert.sql} returning *`)
+    return { ...insert, run: (params) => write(prepared, params as SqlValue[], () => writer.changes()) }
+  }
+  const { statement } = prepare(writer, insert.sql)
+  const stored = returning && insert.stored !== undefined ? prepare(writer, insert.stored) : undefined
+  const run = (params: readonly unknown[]): WriteResult => {
+    const { changes, lastInsertRowid } = statement.run(params)
+    const wasStored = stored !== undefined && changes > 0
+    return { changes, returned: wasStored ? readRows(stored, [lastInsertRowid as bigint], noLimits, true) : null }
+  }
+  return { ...insert, run }
+}
+
+/** How rows are inserted that name the same columns in the same order. */
 interface Insert {
   readonly names: readonly string[]
   /** System columns that the rows do not name. */
   readonly kept: readonly string[]
-  readonly prepared: Prepared
+  readonly sql: string
+  /** Reads a row by its number, where rows have one. */
+  readonly stored: string | undefined
 }
 
-function prepareInsert(writer: Writer, table: TableShape, names: readonly string[], returning: boolean): Insert {
+const maxInsertsKept = 100
+const inserts = new WeakMap<TableShape, Map<string, Insert>>()
+
+function insertOf(table: TableShape, names: readonly string[]): Insert {
+  let known = inserts.get(table)
+  if (known === undefined || known.size > maxInsertsKept) {
+    known = new Map()
+    inserts.set(table, known)
+  }
+  const key = names.join('\0')
+  let insert = known.get(key)
+  if (insert === undefined) {
+    insert = writtenInsert(table, names)
+    known.set(key, insert)
+  }
+  return insert
+}
+
+function writtenInsert(table: TableShape, names: readonly string[]): Insert {
   for (const name of names) requireColumn(table, name)
   const kept = table.systemColumns ? ['id', 'created_at', 'updated_at'].filter((name) => !names.includes(name)) : []
   const columns = [...names, ...kept]
@@ -82,8 +136,10 @@ function prepareInsert(writer: Writer, table: TableShape, names: readonly string
     columns.length === 0
       ? 'default values'
       : `(${columns.map(quoteName).join(', ')}) values (${columns.map(() => '?').join(', ')})`
-  const sql = `insert into ${quoteName(table.name)} ${values}${returning ? ' returning *' : ''}`
-  return { names, kept, prepared: prepare(writer, sql) }
+  const name = quoteName(table.name)
+  const sql = `insert into ${name} ${values}`
+  const stored = table.rowid === undefined ? undefined : `select * from ${name} where ${table.rowid} = ?`
+  return { names, kept, sql, stored }
 }
 
 function isOfShape(row: object, names: readonly string[]): boolean {

@@ -7,6 +7,8 @@ export interface TableShape {
   readonly columns: ReadonlyMap<string, Column>
   /** The columns of the primary key; none where the table has no key. */
   readonly key: readonly string[]
+  /** What the number of a row is called; undefined where rows have none, or columns took all its names. */
+  readonly rowid: string | undefined
   /** It has `id`, `created_at` and `updated_at`, kept by the daemon. */
   readonly systemColumns: boolean
 }
@@ -16,8 +18,14 @@ export function shapeOf(table: Table): TableShape {
     name: table.name,
     columns: new Map(table.columns.map((column) => [column.name, column])),
     key: table.primaryKey?.columns.map(({ name }) => name) ?? [],
+    rowid: table.withoutRowid ? undefined : rowidName(table),
     systemColumns: table.systemColumns,
   }
+}
+
+function rowidName({ columns }: Table): string | undefined {
+  const names = new Set(columns.map(({ name }) => name.toLowerCase()))
+  return ['rowid', '_rowid_', 'oid'].find((name) => !names.has(name))
 }
 
 /** Refuse a name that is not a column of the table. */

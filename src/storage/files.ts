@@ -117,7 +117,7 @@ export function syncFolder(folder: string): void {
 }
 
 /** Sync `from` and every folder above it, up to and including `to`. */
-function syncFolders(from: string, to: string): void {
+export function syncFolders(from: string, to: string): void {
   for (let folder = from; ; folder = path.dirname(folder)) {
     syncFolder(folder)
     if (folder === to || folder === path.dirname(folder)) return

@@ -13,11 +13,15 @@ import { codeOf } from './faults.ts'
  * A write's promise settles after the commit: what is acknowledged is committed. Each write is atomic of itself (a
  * savepoint), so one that fails takes nothing else with it. A read that arrives while the group is open sees the
  * writes before it, and like them it is answered after the commit: nobody is ever told of a row that may still go.
+ *
+ * Where commits have to be durable, acknowledging waits for a sync that does not hold the thread; commits made while one
+ * is under way share the next.
  */
 export class GroupCommit {
   readonly #db: Database.Database
   readonly #schedule: (group: GroupCommit) => void
   readonly #onFault: (error: unknown) => unknown
+  readonly #sync: (() => Promise<void>) | undefined
   readonly #beginRead: Database.Statement
   readonly #begin: Database.Statement
   readonly #commit: Database.Statement
@@ -28,6 +32,10 @@ export class GroupCommit {
   /** Counts up with every commit of a write. */
   commits = 0
   #members: Member[] = []
+  /** Committed, and to be answered when the sync that is under way, or the next one, is through. */
+  #synced: Member[] = []
+  #unsynced: Member[] = []
+  #syncing: Promise<void> | undefined
   #isReading = false
   /** When something was read last, as `turnStartedAt` tells. */
   #lastRead = Number.NEGATIVE_INFINITY
@@ -36,6 +44,7 @@ export class GroupCommit {
     this.#db = db
     this.#schedule = options.schedule ?? scheduleFlush
     this.#onFault = options.onFault ?? ((error) => error)
+    this.#sync = options.sync
     this.#beginRead = db.prepare('begin')
     this.#begin = db.prepare('begin immediate')
     this.#commit = db.prepare('commit')
@@ -48,6 +57,11 @@ export class GroupCommit {
   /** Whether writes wait for their commit. */
   get isOpen(): boolean {
     return this.#members.length > 0
+  }
+
+  /** Settles when everything committed is durable; undefined where nothing waits for that. */
+  get syncing(): Promise<void> | undefined {
+    return this.#syncing
   }
 
   /** Run `work` in this turn's transaction. It must not give up the thread. */
@@ -63,15 +77,30 @@ export class GroupCommit {
     })
   }
 
-  /** Run `work` now. Its result is handed over now, or after the commit of the writes it may have seen. */
+  /** Run `work` now. Its result is handed over now, or when the writes that it may have seen are acknowledged. */
   read<T>(work: () => T): T | Promise<T> {
-    if (!this.isOpen) {
+    if (!this.isOpen && this.#syncing === undefined) {
       if (!this.#isReading) this.#maybeHold()
       return work()
     }
     return new Promise<T>((resolve, reject) => {
       const value = work()
-      this.#members.push({ work, value, resolve: resolve as (value: unknown) => void, reject })
+      const member = { work, value, resolve: resolve as (value: unknown) => void, reject }
+      if (this.isOpen) this.#members.push(member)
+      else if (this.#unsynced.length > 0) this.#unsynced.push(member)
+      else this.#synced.push(member)
+    })
+  }
+
+  /** Run `work` in a transaction of its own, at once. Settles like a write. */
+  apart<T>(work: () => T): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      try {
+        const value = this.alone(work)
+        this.#acknowledge([{ work, value, resolve: resolve as (value: unknown) => void, reject }])
+      } catch (error) {
+        reject(error)
+      }
     })
   }
 
@@ -108,18 +137,39 @@ export class GroupCommit {
       for (const member of members) member.reject(fault)
       return
     }
-    for (const member of members) member.resolve(member.value)
+    this.#acknowledge(members)
+  }
+
+  /** What was committed is acknowledged: now, or once it is durable. */
+  #acknowledge(members: readonly Member[]): void {
+    if (this.#sync === undefined) {
+      for (const member of members) member.resolve(member.value)
+      return
+    }
+    this.#unsynced.push(...members)
+    this.#syncing ??= this.#syncAll(this.#sync)
+  }
+
+  /** One sync for everything that was committed when it began. */
+  async #syncAll(sync: () => Promise<void>): Promise<void> {
+    while (this.#unsynced.length > 0) {
+      const members = this.#unsynced
+      this.#synced = members
+      this.#unsynced = []
+      try {
+        await sync()
+        for (const member of members) member.resolve(member.value)
+      } catch (error) {
+        const fault = this.#onFault(error)
+        for (const member of members) member.reject(fault)
+      }
+    }
+    this.#syncing = undefined
   }
 
   /** Each one again in a transaction of its own: one of them has failed in a way that took all of them. */
   #runApart(members: readonly Member[]): void {
-    for (const { work, resolve, reject } of members) {
-      try {
-        resolve(this.alone(work))
-      } catch (error) {
-        reject(error)
-      }
-    }
+    for (const { work, resolve, reject } of members) this.apart(work).then(resolve, reject)
   }
 
   #maybeHold(): void {
@@ -180,6 +230,8 @@ export class GroupCommit {
 export interface GroupCommitOptions {
   /** Called when a group opens; has to call `flush` soon. By default at the end of this turn of the event loop. */
   readonly schedule?: (group: GroupCommit) => void
+  /** Makes durable what was committed before. Without it, what is committed is acknowledged. */
+  readonly sync?: () => Promise<void>
   /** Turns what SQLite says into what writes are rejected with. */
   readonly onFault?: (error: unknown) => unknown
 }

@@ -46,6 +46,8 @@ export class Statements {
 function prepare(db: Database.Database, sql: string): Prepared {
   const statement = db.prepare<unknown[], unknown>(sql)
   const isNumbered = /\?\d/.test(sql)
+  // A row's number can have 64 bits too.
+  if (!statement.reader) statement.safeIntegers(true)
   if (!statement.reader) return { statement, columns: [], booleans: [], isNumbered }
   statement.raw(true)
   // What a write returns cannot be read a second time, so its integers are read exactly at once.

@@ -1,9 +1,13 @@
+import fs from 'node:fs'
+import path from 'node:path'
+import { promisify } from 'node:util'
 import type Database from 'better-sqlite3'
 import { crashPoint } from '../base/crash-point.ts'
 import { Refusal, refuse } from '../base/refusal.ts'
+import type { Checkpointer, RunningCheckpoint } from './checkpointer.ts'
 import { type Durability, openFile } from './connection.ts'
 import { codeOf, refuseFault } from './faults.ts'
-import { sizeOf } from './files.ts'
+import { sizeOf, syncFolder } from './files.ts'
 import { GroupCommit } from './group-commit.ts'
 import { Statements } from './statements.ts'
 
@@ -18,7 +22,10 @@ export interface Writer extends Reader {
   changes(): number
 }
 
-const commitsBetweenLooks = 32
+const fdatasync = promisify(fs.fdatasync)
+const commitsBetweenLooks = 8
+/** Writers that outrun a checkpoint wait for it when the log has grown by so many times what starts one. */
+const maxGrowth = 3
 
 /**
  * One open tenant file.
@@ -33,32 +40,42 @@ export class TenantFile implements Writer {
   readonly statements: Statements
   /** The change set whose schema the file has, as it says itself. */
   changeSet: string
+  /** Set while writes have to wait. */
+  pause: WritePause | undefined
   #logBytes = 0
   #commitsAtCheckpoint = 0
   #commitsThatFit = Number.POSITIVE_INFINITY
   #nextLook = commitsBetweenLooks
   readonly #group: GroupCommit
   readonly #checkpointBytes: number
+  readonly #checkpointer: Checkpointer
+  /** The log's descriptor, once something was synced. */
+  #log: number | undefined
+  #running: RunningCheckpoint | undefined
   readonly #changes: Database.Statement<[], number>
 
-  constructor(path: string, options: TenantFileOptions) {
-    this.path = path
-    this.db = openFile(path, options.durability, options.cacheBytes)
+  constructor(location: string, options: TenantFileOptions) {
+    this.path = location
+    this.db = openFile(location, 'normal', options.cacheBytes)
     try {
       this.changeSet = requireChangeSet(this.db, options.name)
       this.statements = new Statements(this.db)
-      this.#group = new GroupCommit(this.db, { onFault: (error) => storageFault(error, options.name) })
+      this.#group = new GroupCommit(this.db, {
+        onFault: (error) => storageFault(error, options.name),
+        ...(options.durability === 'full' && { sync: () => this.#syncLog() }),
+      })
       this.#changes = this.db.prepare<[], number>('select changes()').pluck()
     } catch (error) {
       this.db.close()
       throw error
     }
     this.#checkpointBytes = options.checkpointBytes
+    this.#checkpointer = options.checkpointer
   }
 
-  /** Whether writes wait for their commit. */
+  /** Whether writes wait to be acknowledged, or a checkpoint for its end. */
   get isBusy(): boolean {
-    return this.#group.isOpen
+    return this.#group.isOpen || this.#group.syncing !== undefined || this.#running !== undefined
   }
 
   changes(): number {
@@ -75,10 +92,10 @@ export class TenantFile implements Writer {
     return this.#group.write(() => work(this))
   }
 
-  /** Write in a transaction of its own, committed when this returns. */
-  writeAlone<T>(work: (writer: Writer) => T): T {
+  /** Write in a transaction of its own. */
+  writeAlone<T>(work: (writer: Writer) => T): Promise<T> {
     this.#countWrite()
-    return this.#group.alone(() => work(this))
+    return this.#group.apart(() => work(this))
   }
 
   /** The holder of the tenant's turn has committed something through another connection: reads see it from now on. */
@@ -94,6 +111,7 @@ export class TenantFile implements Writer {
   /** Bring the write-ahead log into the file, and leave none. */
   checkpoint(): void {
     this.flush()
+    this.#running?.wait()
     crashPoint('checkpoint.begun')
     this.db.pragma('wal_checkpoint(truncate)')
     crashPoint('checkpoint.done')
@@ -102,7 +120,27 @@ export class TenantFile implements Writer {
 
   close(): void {
     this.flush()
+    this.#running?.wait()
     this.db.close()
+    void this.#closeLog()
+  }
+
+  /**
+   * What SQLite does with `synchronous = full`, but beside this thread, and without syncing the log's times: until it
+   * grows, its size stays as it is.
+   */
+  async #syncLog(): Promise<void> {
+    if (this.#log === undefined) {
+      this.#log = fs.openSync(`${this.path}-wal`, 'r')
+      syncFolder(path.dirname(this.path))
+    }
+    await fdatasync(this.#log)
+  }
+
+  async #closeLog(): Promise<void> {
+    await this.#group.syncing
+    if (this.#log !== undefined) fs.closeSync(this.#log)
+    this.#log = undefined
   }
 
   /**
@@ -113,15 +151,43 @@ export class TenantFile implements Writer {
     const commits = this.#group.commits - this.#commitsAtCheckpoint
     if (commits < this.#nextLook) return
     this.#nextLook = commits + commitsBetweenLooks
-    const logBytes = sizeOf(`${this.path}-wal`)
-    const hasGrown = logBytes > this.#logBytes + this.#checkpointBytes
+    const grownBytes = sizeOf(`${this.path}-wal`) - this.#logBytes
+    if (this.#running) {
+      if (grownBytes > maxGrowth * this.#checkpointBytes) this.#pauseFor(this.#running)
+      return
+    }
+    const hasGrown = grownBytes > this.#checkpointBytes
     if (hasGrown) this.#commitsThatFit = commits
     else if (commits < this.#commitsThatFit) return
-    this.flush()
+    void this.#restartLog()
+  }
+
+  /**
+   * Bring the log into the file, beside those who write. What they have added meanwhile is little, so they wait until
+   * that is in the file too; with the whole of it there, the next write starts the log anew.
+   */
+  async #restartLog(): Promise<void> {
     crashPoint('logRestart.begun')
-    this.db.pragma('wal_checkpoint(restart)')
+    const { commits } = this.#group
+    await this.#checkpointAside()
+    if (this.db.open && this.#group.commits > commits) await this.#checkpointAside(true)
+    if (!this.db.open) return
     crashPoint('logRestart.done')
-    this.#startLog(logBytes)
+    this.#startLog(sizeOf(`${this.path}-wal`))
+  }
+
+  async #checkpointAside(writersWait = false): Promise<void> {
+    this.flush()
+    const running = this.#checkpointer.start(this.path)
+    this.#running = running
+    if (writersWait) this.#pauseFor(running)
+    await running.finished
+    this.#running = undefined
+    this.pause = undefined
+  }
+
+  #pauseFor({ finished }: RunningCheckpoint): void {
+    this.pause ??= { isAwaited: false, ended: finished }
   }
 
   #startLog(logBytes: number): void {
@@ -131,9 +197,16 @@ export class TenantFile implements Writer {
   }
 }
 
+/** Writers wait for the last part of a checkpoint, and so does who comes after one that waits. */
+export interface WritePause {
+  isAwaited: boolean
+  readonly ended: Promise<unknown>
+}
+
 export interface TenantFileOptions {
   readonly durability: Durability
   readonly checkpointBytes: number
+  readonly checkpointer: Checkpointer
   /** How much of the file may be kept in memory. */
   readonly cacheBytes?: number
   /** The tenant's name, for errors. */

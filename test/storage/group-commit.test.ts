@@ -2,6 +2,7 @@ import path from 'node:path'
 import { beforeEach, describe, expect, test, vi } from 'vitest'
 import { Refusal } from '../../src/base/refusal.ts'
 import { rootChangeSet } from '../../src/engine/heads.ts'
+import { Checkpointer } from '../../src/storage/checkpointer.ts'
 import { openFile, openMemory } from '../../src/storage/connection.ts'
 import { createDurably, sizeOf } from '../../src/storage/files.ts'
 import { markTable, TenantFile, writeChangeSet } from '../../src/storage/tenant-file.ts'
@@ -24,7 +25,8 @@ beforeEach(() => {
   image[18] = 2
   image[19] = 2
   createDurably(location, image)
-  file = new TenantFile(location, { name: 'x', durability: 'normal', checkpointBytes: 1_000_000 })
+  const checkpointer = new Checkpointer()
+  file = new TenantFile(location, { name: 'x', durability: 'normal', checkpointBytes: 1_000_000, checkpointer })
   defer(() => file.close())
 })
 
@@ -115,9 +117,10 @@ describe('a write that fails takes nothing else with it', () => {
 
 test('a write alone first commits what waits, and fails by itself', async () => {
   const waiting = insert(1)
-  expect(() => file.writeAlone(() => file.db.exec("insert into t values (5, 'b1', null)"))).toThrow()
-  file.writeAlone(() => file.db.exec("insert into t values (2, 'b2', null)"))
+  await expect(file.writeAlone(() => file.db.exec("insert into t values (5, 'b1', null)"))).rejects.toThrow()
+  const alone = file.writeAlone(() => file.db.exec("insert into t values (2, 'b2', null)"))
   expect(stored()).toEqual([1, 2])
+  await alone
   await waiting
 })
 
