@@ -175,7 +175,12 @@ export const merge = method({
     database,
     source: BranchName,
     target: BranchName.optional().describe('default: main'),
-    deleteSource: z.boolean().default(false),
+    deleteSource: z
+      .boolean()
+      .default(false)
+      .describe(
+        'delete the source once it is merged; tenantBusy: perhaps only that is left, and doing it again does it',
+      ),
     ...mergeParams,
   }),
   result: MergeResult,
