@@ -94,6 +94,30 @@ describe('a fork', () => {
   })
 })
 
+test.each([
+  ['renamed', 'tenant.rename', { name: 'x', newName: 'w' }],
+  ['deleted', 'tenant.delete', { name: 'x' }],
+])('a file that two tenants of different names see goes to the other when one is %s', async (_, method, params) => {
+  await create('x')
+  await insert('main', 'x', 1)
+  await fork('dev')
+  await client.call('tenant.rename', { branch: 'dev', name: 'x', newName: 'y' })
+  await fork('leaf', 'dev')
+  for (const branch of ['dev', 'leaf']) expect(await values(branch, 'y')).toEqual([1])
+  await client.call(method, params)
+  await create('x')
+  await insert('main', 'x', 2)
+  for (const branch of ['dev', 'leaf']) expect(await values(branch, 'y')).toEqual([1])
+  await insert('dev', 'y', 3)
+  await client.call('column.add', { branch: 'leaf', table: 't', column: { name: 'b', type: 'TEXT' } })
+  await insert('leaf', 'y', 4)
+  expect([await values('main', 'x'), await values('dev', 'y'), await values('leaf', 'y')]).toEqual([
+    [2],
+    [1, 3],
+    [1, 4],
+  ])
+})
+
 describe('a branch that is deleted', () => {
   test('goes with its change sets, inherited and its own, and its name is free', async () => {
     await client.call('column.add', { table: 't', column: { name: 'b', type: 'TEXT' } })
