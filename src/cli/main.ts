@@ -37,7 +37,7 @@ const entries: readonly Entry[] = [
   },
   {
     usage: 'branch',
-    summary: 'List branches, their history and where they stand',
+    summary: 'Fork, merge, rename and delete branches; their history',
     load: async () => (await import('./commands/branch.ts')).branch,
   },
   {

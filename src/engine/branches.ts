@@ -85,12 +85,9 @@ export function deleteBranch(engine: Engine, database: string, name: string): Pr
 
 async function deleteSettled(engine: Engine, database: string, name: string): Promise<void> {
   const { parts } = engine
-  const { catalog, config, layout, pool, sharing } = parts
+  const { catalog, layout, pool, sharing } = parts
   const branch = engine.branch(database, name)
-  if (config.protectedBranches.includes(name) || branch.parent === undefined) {
-    refuse('protected', { noun: 'branch', name })
-  }
-  branch.requireNoMaintenance()
+  requireDeletable(parts, branch)
   await settleWriters(branch)
   await sharing.settled()
 
@@ -124,6 +121,15 @@ async function deleteSettled(engine: Engine, database: string, name: string): Pr
   crashPoint('branchDelete.cleaned')
   fs.rmSync(layout.absolute(branchFolder(database, name)), { recursive: true, force: true })
   crashPoint('branchDelete.folderGone')
+}
+
+/** Refuses for a branch that is protected, the first one of its database, or under maintenance. */
+export function requireDeletable({ config }: EngineParts, branch: Branch): void {
+  const { name } = branch
+  if (config.protectedBranches.includes(name) || branch.parent === undefined) {
+    refuse('protected', { noun: 'branch', name })
+  }
+  branch.requireNoMaintenance()
 }
 
 /** Rename a branch, and its folder with it. */

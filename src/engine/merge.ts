@@ -7,7 +7,7 @@ import type { SameAs } from '../schema/identities.ts'
 import { merge } from '../schema/merge.ts'
 import type { Step } from '../schema/plan.ts'
 import type { Branch } from './branch.ts'
-import { deleteBranch } from './branches.ts'
+import { deleteBranch, requireDeletable } from './branches.ts'
 import { type Edit, editSchemaInTurn, type Progress } from './edit.ts'
 import type { Engine } from './engine.ts'
 
@@ -43,6 +43,11 @@ export async function mergeBranches(
 ): Promise<MergeOutcome> {
   const { parts } = engine
   const { changeSets } = parts.catalog
+  if (options.deleteSource) {
+    // What is known to be refused afterwards is refused before.
+    if (source === target) refuse('protected', { noun: 'branch', name: source.name })
+    requireDeletable(parts, source)
+  }
   const outcome = await target.editing.run(async () => {
     const [ours, theirs] = [target.head, source.head]
     const base = changeSets.commonAncestor(ours.id, theirs.id)

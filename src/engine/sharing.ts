@@ -93,6 +93,7 @@ export class Sharing {
     const heir = this.sharers(branch, file)[0]
     if (heir) return this.#handOver(file, heir.branch, heir.name)
     return {
+      names: [],
       record() {},
       forget() {
         catalog.tenants.letGoOfFile(file.id)
@@ -121,6 +122,7 @@ export class Sharing {
     if (sizeOf(`${layout.absolute(file.path)}-wal`) > 0) this.#refuseBusy(file)
     guarded(`file ${file.path}`, () => linkDurably(layout.absolute(file.path), layout.absolute(path)))
     return {
+      names: catalog.tenants.usersOfFile(file.id).map((user) => user.name),
       record() {
         if (branch.row.id === file.branchId) return catalog.files.setPath(file.id, path)
         catalog.files.setOwner(file.id, branch.row.id, path)
@@ -257,6 +259,8 @@ function settleLog(path: string): void {
 
 /** What is done to a file around a catalog write; the disk is ready for the state after it before it begins. */
 export interface FileSteps {
+  /** The names under which tenants go on seeing the file: what is kept of it with them no longer holds. */
+  readonly names: readonly string[]
   /** Within the write, first. */
   record(): void
   /** Within the write, last. */
@@ -265,7 +269,7 @@ export interface FileSteps {
   clean(): void
 }
 
-const keepFile: FileSteps = { record() {}, forget() {}, clean() {} }
+export const keepFile: FileSteps = { names: [], record() {}, forget() {}, clean() {} }
 
 async function guardedAsync<T>(what: string, work: () => Promise<T>): Promise<T> {
   try {

@@ -9,6 +9,7 @@ import { guarded } from '../storage/faults.ts'
 import { databaseBytes } from '../storage/files.ts'
 import type { Branch } from './branch.ts'
 import type { EngineParts } from './engine.ts'
+import { keepFile } from './sharing.ts'
 import type { Tenant } from './tenant.ts'
 
 /** The tenant every branch has: it cannot be deleted or renamed. */
@@ -118,7 +119,7 @@ export async function deleteTenant(parts: EngineParts, branch: Branch, name: str
   const tenant = branch.tenant(name)
   await tenant.hold(async () => {
     await parts.sharing.settled(tenant.fileIds)
-    const steps = tenant.row.fileId === null ? nothing : parts.sharing.leave(branch, tenant.file)
+    const steps = tenant.row.fileId === null ? keepFile : parts.sharing.leave(branch, tenant.file)
     crashPoint('tenantDelete.handedOver')
     parts.catalog.writeNow(() => {
       steps.record()
@@ -127,7 +128,7 @@ export async function deleteTenant(parts: EngineParts, branch: Branch, name: str
       crashPoint('tenantDelete.recording')
     })
     crashPoint('tenantDelete.recorded')
-    parts.sharing.refresh(branch, [name])
+    parts.sharing.refresh(branch, [name, ...steps.names])
     steps.clean()
     crashPoint('tenantDelete.cleaned')
   })
@@ -152,7 +153,7 @@ export async function renameTenant(
     if (branch.resolve(newName)) {
       refuse('tenantExists', { database: branch.database.row.name, branch: branch.name, tenant: newName })
     }
-    const steps = tenant.row.fileId === null ? nothing : parts.sharing.move(tenant, newName)
+    const steps = tenant.row.fileId === null ? keepFile : parts.sharing.move(tenant, newName)
     crashPoint('tenantRename.linked')
     const row = parts.catalog.writeNow((): TenantRow => {
       steps.record()
@@ -164,15 +165,12 @@ export async function renameTenant(
       return renamed
     })
     crashPoint('tenantRename.recorded')
-    parts.sharing.refresh(branch, [name, newName])
+    parts.sharing.refresh(branch, [name, newName, ...steps.names])
     steps.clean()
     crashPoint('tenantRename.cleaned')
     return row
   })
 }
-
-/** What a tenant without a file needs done to its file. */
-const nothing = { record() {}, forget() {}, clean() {} }
 
 /** Within a catalog write: the branch does not see this tenant any more. Forks that saw it still do. */
 function hide({ catalog }: EngineParts, branch: Branch, row: TenantRow): void {

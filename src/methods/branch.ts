@@ -175,7 +175,12 @@ export const merge = method({
     database,
     source: BranchName,
     target: BranchName.optional().describe('default: main'),
-    deleteSource: z.boolean().default(false),
+    deleteSource: z
+      .boolean()
+      .default(false)
+      .describe(
+        'delete the source once it is merged; tenantBusy: perhaps only that is left, and doing it again does it',
+      ),
     ...mergeParams,
   }),
   result: MergeResult,
@@ -249,7 +254,7 @@ export const status = method({
       behind: z.int(),
       locked: z.int(),
       failed: z.int(),
-      shared: z.int(),
+      shared: z.int().describe('of those behind: they follow when they are used, or no branch shares them any more'),
     }),
   }),
   refusals: branchRefusals,
@@ -258,10 +263,10 @@ export const status = method({
     const { catalog, positions } = call.engine.parts
     positions.write()
     const { total, atHead, failed } = catalog.files.counts(row.id, head.id)
-    return {
-      head: head.id,
-      files: { total, atHead, behind: total - atHead - failed, locked: 0, failed, shared: sharedBehind },
-    }
+    const behind = total - atHead - failed
+    // Counted when the drain last passed: some of them may have been used since.
+    const shared = Math.min(sharedBehind, behind)
+    return { head: head.id, files: { total, atHead, behind, locked: 0, failed, shared } }
   },
 })
 

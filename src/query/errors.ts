@@ -30,7 +30,7 @@ export function refuseSqlError(error: unknown): never {
   const code = codeOf(error)
   const reason = error instanceof Error ? error.message : String(error)
   if (code.startsWith('SQLITE_CONSTRAINT')) {
-    return refuse('constraintFailed', { constraint: constraints[code] ?? 'other', ...partsOf(reason), reason })
+    return refuse('constraintFailed', { constraint: constraintOf(code, reason), ...partsOf(reason), reason })
   }
   const isBinding = error instanceof RangeError || error instanceof TypeError
   if (isBinding && /parameter|bind/i.test(reason)) return refuse('invalidValue', { where: 'params', reason })
@@ -40,6 +40,12 @@ export function refuseSqlError(error: unknown): never {
     return refuse('sqlError', { reason, sqliteCode: code })
   }
   return refuseFault(error, 'tenant')
+}
+
+/** SQLite does RESTRICT by a trigger of its own, and only its message says so. */
+function constraintOf(code: string, reason: string): Constraint {
+  const constraint = constraints[code] ?? 'other'
+  return constraint === 'trigger' && reason === 'FOREIGN KEY constraint failed' ? 'foreignKey' : constraint
 }
 
 /** SQLite names the columns as `t.a, t.b`, a named CHECK by its name, an index as `index 'name'`. */

@@ -86,9 +86,12 @@ export function linkDurably(file: string, name: string): void {
   if (madeFolder !== undefined) syncFolders(path.dirname(folder), path.dirname(madeFolder))
 }
 
-/** Remove an SQLite file with its write-ahead log and its index; what is not there is no error. */
+/**
+ * Remove an SQLite file that belongs to nobody, with its write-ahead log and its index; what is not there is no error.
+ * The file goes last: where there is none, no log waits for the next file of that name.
+ */
 export function removeDatabaseFile(file: string): void {
-  for (const suffix of ['', '-wal', '-shm', '-journal']) {
+  for (const suffix of ['-wal', '-shm', '-journal', '']) {
     fs.rmSync(file + suffix, { force: true })
     crashPoint('removeFile.removed')
   }

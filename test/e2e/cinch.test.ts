@@ -319,6 +319,7 @@ describe('schema', () => {
 describe('what destroys is refused without --yes where nobody can be asked', () => {
   test.each([
     ['db', 'delete', 'x'],
+    ['branch', 'delete', 'x'],
     ['tenant', 'delete', 'x'],
     ['table', 'drop', 't'],
     ['column', 'drop', 't', 'a'],
@@ -356,6 +357,62 @@ test('tenants are made, listed, used, looked after and deleted', async () => {
   expect(await place.json('tenant', 'verify', 'acme')).toEqual({ sound: true, problems: [] })
   expect(await place.json('tenant', 'rename', 'acme', 'acme2')).toMatchObject({ name: 'acme2' })
   expect(await place.json('tenant', 'delete', 'acme2', '--yes')).toEqual({})
+})
+
+describe('branches', () => {
+  test('every command works on the branch that is named, or is the active one', { timeout: 60_000 }, async () => {
+    await using other = new Place()
+    await other.run(['init'])
+    await other.run(['table', 'create', 't', 'a:text', '--no-system-columns'])
+    await other.run(['branch', 'create', 'dev'])
+    const count = (...args: string[]) => other.json(...args, 'data', 'count', 't').then(({ count }) => count)
+
+    await other.json('--branch', 'dev', 'data', 'insert', 't', '-d', '[{"a":"x"},{"a":"y"}]')
+    await other.json('--branch', 'dev', 'execute', "delete from t where a = 'y'")
+    fs.writeFileSync(path.join(other.folder, 'rows.csv'), 'a\nz\n')
+    await other.json('--branch', 'dev', 'tenant', 'import', 'rows.csv', '--table', 't')
+    await other.json('--branch', 'dev', 'index', 'create', 't', 'a', '--unique')
+    expect([await count(), await count('--branch', 'dev')]).toEqual([0, 2])
+    expect((await other.json('index', 'list')).indexes).toEqual([])
+
+    await other.run(['daemon', 'stop'])
+    fs.writeFileSync(path.join(other.folder, '.cinchdb', 'config.json'), '{"activeBranch": "dev"}')
+    await other.json('data', 'insert', 't', '-d', '{"a":"w"}')
+    expect([await count('--branch', 'main'), await count()]).toEqual([0, 3])
+    expect((await other.json('index', 'list', 't')).indexes).toHaveLength(1)
+    await other.json('branch', 'create', 'leaf')
+    expect(await other.json('branch', 'get', 'leaf')).toMatchObject({ parent: 'dev' })
+    expect(await other.json('branch', 'create', 'twig', '--from', 'main')).toMatchObject({ parent: 'main' })
+  })
+
+  test('are forked, compared, merged, taken back, renamed and deleted', { timeout: 60_000 }, async () => {
+    await using other = new Place()
+    await other.run(['init'])
+    await other.run(['table', 'create', 't', 'a:text', 'b:integer'])
+    expect(await other.json('branch', 'create', 'dev', '--description', 'd')).toMatchObject({ parent: 'main' })
+    await other.json('--branch', 'dev', 'column', 'add', 't', 'c:text')
+    await other.json('--branch', 'dev', 'view', 'create', 'v', 'select a from t')
+    expect((await other.run(['branch', 'diff', 'main', 'dev'])).stdout).toContain('ADD COLUMN "c" TEXT')
+
+    await other.json('view', 'create', 'v', 'select b from t')
+    const stopped = await other.run(['branch', 'merge', 'dev'])
+    expect(stopped.code).toBe(1)
+    expect(stopped.stdout).toContain('view:v')
+    expect(stopped.stderr).toContain('cinch: 1 conflict; nothing was changed')
+    const { stdout } = await other.run(['branch', 'merge', 'dev', '--theirs', 'view:v', '--dry-run'])
+    expect(stdout).toContain('CREATE VIEW "v"')
+    const { changeSet } = await other.json('branch', 'merge', 'dev', '--theirs', 'view:v', '-m', 'why')
+    expect((await other.json('branch', 'history', '--limit', '1')).changeSets).toMatchObject([
+      { id: changeSet, message: 'why', parents: [expect.any(String), expect.any(String)] },
+    ])
+    expect((await other.json('column', 'list', 't')).columns.at(-1)).toMatchObject({ name: 'c' })
+
+    expect(await other.json('branch', 'revert', changeSet)).toMatchObject({ status: 'merged' })
+    expect((await other.json('column', 'list', 't')).columns.at(-1)).toMatchObject({ name: 'b' })
+    expect(await other.json('branch', 'rename', 'dev', 'old')).toMatchObject({ name: 'old' })
+    expect(await other.json('branch', 'delete', 'old', '--yes')).toEqual({})
+    expect((await other.json('branch', 'list')).branches).toMatchObject([{ name: 'main' }])
+  })
 })
 
 test('a table goes out to a file and comes in again, by paths as seen from here', async () => {

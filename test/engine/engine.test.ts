@@ -1,9 +1,10 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import { beforeEach, describe, expect, test } from 'vitest'
+import { methods } from '../../src/methods/index.ts'
 import type { RawClient } from '../support/client.ts'
 import { startDaemon, type TestDaemon } from '../support/daemon.ts'
-import { ask, tenantPath } from '../support/project.ts'
+import { ask, temporaryFolder, tenantPath } from '../support/project.ts'
 
 const columns = [{ name: 'a', type: 'INTEGER' }]
 const table = { name: 't', columns, systemColumns: false }
@@ -108,6 +109,74 @@ describe('tenants', () => {
     expect(errors()).toEqual([])
   })
 
+  test('that are new are empty, whatever main has', async () => {
+    const references = { table: 't', column: 'a', onDelete: 'RESTRICT' }
+    await client.call('index.create', { table: 't', columns: ['a'], unique: true })
+    const column = { name: 'a', type: 'INTEGER', references }
+    await client.call('table.create', { name: 'child', columns: [column], systemColumns: false })
+    await insert('main', 1, 2)
+    await client.call('row.insert', { table: 'child', rows: [{ a: 1 }] })
+    await create('x')
+    expect([await values('x'), await values('x', 'select a from child')]).toEqual([[], []])
+    await insert('x', 3)
+    await restart()
+    await create('y')
+    await insert('y', 4)
+    expect([await values('x'), await values('y'), await values('y', 'select a from child')]).toEqual([[3], [4], []])
+  })
+
+  test('that nobody made are refused, and leave no trace', async () => {
+    const before = fs.readdirSync(started.layout.root, { recursive: true })
+    for (const [scope, kind] of [
+      [{ tenant: 'none' }, 'tenantNotFound'],
+      [{ branch: 'none' }, 'branchNotFound'],
+      [{ database: 'none' }, 'databaseNotFound'],
+    ] as const) {
+      for (const [method, params] of [
+        ['row.insert', { table: 't', rows: [{ a: 1 }] }],
+        ['row.list', { table: 't' }],
+        ['query.run', { sql: 'select 1' }],
+        ['query.execute', { sql: 'delete from t' }],
+        ['session.setScope', {}],
+      ] as const) {
+        expect(await client.refused(method, { ...params, ...scope }), method).toMatchObject({ kind, ...scope })
+      }
+    }
+    for (const method of ['tenant.get', 'tenant.size', 'tenant.verify', 'tenant.vacuum', 'tenant.delete']) {
+      expect((await client.refused(method, { name: 'none' })).kind).toBe('tenantNotFound')
+    }
+    expect(fs.readdirSync(started.layout.root, { recursive: true })).toEqual(before)
+  })
+
+  test('keep their description', async () => {
+    await client.call('tenant.create', { name: 'x', description: 'the first' })
+    await insert('x', 1)
+    await client.call('tenant.rename', { name: 'x', newName: 'y' })
+    await restart()
+    expect(await client.call('tenant.get', { name: 'y' })).toMatchObject({ description: 'the first' })
+    expect((await client.call('tenant.list')).tenants).toMatchObject([
+      { name: 'main', description: null },
+      { name: 'y', description: 'the first' },
+    ])
+  })
+
+  test('have sizes that count their logs, and shrink by vacuum', async () => {
+    await create('x', 'none')
+    await insert('x', ...Array(20_000).keys())
+    const size = await client.call('tenant.size', { name: 'x' })
+    expect(size.walBytes).toBeGreaterThan(100_000)
+    const onDisk = ['', '-wal'].map((suffix) => fs.statSync(tenantPath(started.layout, 'x') + suffix).size)
+    expect(size).toEqual({ fileBytes: onDisk[0], walBytes: onDisk[1] })
+    await client.call('query.execute', { tenant: 'x', sql: 'delete from t where a > 10' })
+    const { before, after } = await client.call('tenant.vacuum', { name: 'x' })
+    expect(before.fileBytes + before.walBytes).toBeGreaterThan(100_000)
+    expect(after.fileBytes + after.walBytes).toBeLessThan(50_000)
+    const nothing = { fileBytes: 0, walBytes: 0 }
+    expect(await client.call('tenant.vacuum', { name: 'none' })).toEqual({ before: nothing, after: nothing })
+    await restart(() => fs.rmSync(tenantPath(started.layout, 'x')))
+    expect((await client.refused('tenant.vacuum', { name: 'x' })).kind).toMatch(/^(storageError|corrupt|fileNotFound)$/)
+  })
+
   test('main cannot be deleted or renamed', async () => {
     expect((await client.refused('tenant.delete', { name: 'main' })).kind).toBe('protected')
     expect((await client.refused('tenant.rename', { name: 'main', newName: 'x' })).kind).toBe('protected')
@@ -175,6 +244,44 @@ test('few files are open at a time, and none is closed under its user', { timeou
     expect((await client.call('project.stats')).openFiles).toBeLessThanOrEqual(3)
   }
   for (const name of names) expect(await values(name)).toEqual([0, 1, 2])
+})
+
+describe('a database', () => {
+  test('that is new can be used at once, and is apart from the others', async () => {
+    await client.call('table.create', table)
+    await insert('main', 1)
+    await client.call('database.create', { name: 'd' })
+    expect((await client.call('table.list', { database: 'd' })).tables).toEqual([])
+    await client.call('table.create', { database: 'd', ...table })
+    await client.call('row.insert', { database: 'd', table: 't', rows: [{ a: 2 }] })
+    await client.call('index.create', { database: 'd', ...unique })
+    expect((await client.call('query.run', { database: 'd', sql: 'select a from t' })).rows).toEqual([[2]])
+    expect((await client.refused('row.insert', { database: 'd', table: 't', rows: [{ a: 2 }] })).kind).toBe(
+      'constraintFailed',
+    )
+    expect(await values('main')).toEqual([1])
+    expect((await client.call('index.list')).indexes).toEqual([])
+  })
+
+  test('that is deleted is gone from the disk, and one of its name has nothing of it', async () => {
+    const before = fs.readdirSync(started.layout.root)
+    for (let round = 0; round < 2; round++) {
+      await client.call('database.create', { name: 'd' })
+      expect((await client.call('table.list', { database: 'd' })).tables).toEqual([])
+      await client.call('table.create', { database: 'd', ...table })
+      await client.call('branch.create', { database: 'd', name: 'dev' })
+      for (const branch of ['main', 'dev']) {
+        expect((await client.call('row.count', { database: 'd', branch, table: 't' })).count).toBe(0)
+        await client.call('row.insert', { database: 'd', branch, table: 't', rows: [{ a: 1 }] })
+      }
+      expect(files()).toEqual(['d-dev/0d/main.db', 'd-main/0d/main.db'])
+      await client.call('database.delete', { name: 'd' })
+      expect(fs.readdirSync(started.layout.root)).toEqual(before)
+      expect((await client.refused('branch.get', { database: 'd' })).kind).toBe('databaseNotFound')
+      await restart()
+    }
+    expect((await client.refused('database.delete', { name: 'main' })).kind).toBe('protected')
+  })
 })
 
 test('a hundred databases at heads of their own all stay usable', { timeout: 60_000 }, async () => {
@@ -378,6 +485,7 @@ describe('names', () => {
     'sqlite_a',
     'x'.repeat(64),
     '~',
+    'a.b',
     'a..b',
     '\ud800',
     '%2e%2e',
@@ -385,7 +493,7 @@ describe('names', () => {
     '"',
     'a\u202eb',
   ]
-  const methods: [string, string, (name: string) => object][] = [
+  const naming: [string, string, (name: string) => object][] = [
     ['database.create', 'database', (name) => ({ name })],
     ['tenant.create', 'tenant', (name) => ({ name })],
     ['tenant.rename', 'tenant', (newName) => ({ name: 'x', newName })],
@@ -400,7 +508,7 @@ describe('names', () => {
     ['view.create', 'view', (name) => ({ name, sql: 'select 1' })],
   ]
 
-  test.each(methods)('%s refuses every bad name of a %s with its rule', async (method, noun, params) => {
+  test.each(naming)('%s refuses every bad name of a %s with its rule', async (method, noun, params) => {
     await client.call('table.create', table)
     await create('x')
     const before = [
@@ -450,26 +558,91 @@ describe('names', () => {
 })
 
 describe('maintenance', () => {
-  test('refuses every kind of write, survives a restart, and ends', async () => {
-    await client.call('table.create', table)
-    await insert('main', 1)
-    await client.call('database.setMaintenance', { name: 'main', enabled: true, reason: 'moving' })
-    const writes: [string, object][] = [
-      ['row.insert', { table: 't', rows: [{ a: 1 }] }],
-      ['query.execute', { sql: 'delete from t' }],
-      ['query.batch', { statements: [{ sql: 'delete from t' }] }],
-      ['table.create', { ...table, name: 'u' }],
-      ['tenant.create', { name: 'x' }],
-      ['tenant.vacuum', {}],
-    ]
+  /** Every method that writes, as calls that could be done one after the other. */
+  const writes = (file: string, changeSet: string): [string, object][] => [
+    ['branch.revert', { changeSet }],
+    ['branch.merge', { source: 'leaf' }],
+    ['branch.rename', { name: 'leaf', newName: 'n' }],
+    ['branch.delete', { name: 'twig' }],
+    ['branch.create', { name: 'm' }],
+    ['row.update', { table: 't', rows: [{ a: 1, b: 2 }] }],
+    ['row.insert', { table: 't', rows: [{ a: 2 }] }],
+    ['row.delete', { table: 't', ids: [1] }],
+    ['query.execute', { sql: 'delete from t' }],
+    ['query.batch', { statements: [{ sql: 'delete from t' }] }],
+    ['tenant.import', { path: file, table: 't' }],
+    ['tenant.vacuum', {}],
+    ['tenant.create', { name: 'n' }],
+    ['tenant.rename', { name: 'x', newName: 'w' }],
+    ['tenant.delete', { name: 'y' }],
+    ['index.create', { table: 't', columns: ['a'] }],
+    ['index.drop', { name: 'i' }],
+    ['view.update', { name: 'v', sql: 'select 2' }],
+    ['view.drop', { name: 'v' }],
+    ['view.create', { name: 'n', sql: 'select 1' }],
+    ['column.add', { table: 't', column: { name: 'c', type: 'TEXT' } }],
+    ['column.alter', { table: 't', name: 'a', default: 1 }],
+    ['column.rename', { table: 't', name: 'a', newName: 'd' }],
+    ['column.drop', { table: 't', name: 'b' }],
+    ['table.create', { ...table, name: 'o' }],
+    ['table.copy', { source: 't', name: 'p' }],
+    ['table.rename', { name: 't', newName: 'q' }],
+    ['table.drop', { name: 'u' }],
+    ['schema.apply', { changes: [{ kind: 'createView', name: 'w', sql: 'select 1' }] }],
+    ['database.delete', { name: 'd' }],
+  ]
+  /** These make maintenance, end it, or make a database that nobody has put under it. */
+  const others = ['database.create', 'database.setMaintenance', 'branch.setMaintenance']
+
+  test('is known to every method that writes', () => {
+    const names = [...methods].filter(([, { access }]) => access === 'write' || access === 'edit').map(([name]) => name)
+    expect([...writes('', '').map(([name]) => name), ...others].sort()).toEqual(names.sort())
+  })
+
+  test.each([
+    ['database', { name: 'd' }],
+    ['branch', { database: 'd', name: 'main' }],
+  ])('of a %s refuses every kind of write, survives a restart, and ends', async (noun, place) => {
+    const database = 'd'
+    const call = (method: string, params: object = {}) => client.call(method, { database, ...params })
+    await client.call('database.create', { name: database })
+    const columns = ['a', 'b'].map((name) => ({ name, type: 'INTEGER' }))
+    await call('table.create', { ...table, columns, primaryKey: ['a'] })
+    await call('table.create', { ...table, name: 'u' })
+    await call('index.create', { table: 't', columns: ['b'], name: 'i' })
+    await call('view.create', { name: 'v', sql: 'select 1' })
+    for (const name of ['x', 'y']) await call('tenant.create', { name })
+    await call('row.insert', { table: 't', rows: [{ a: 1 }] })
+    for (const name of ['leaf', 'twig']) await call('branch.create', { name })
+    await call('table.create', { branch: 'leaf', ...table, name: 'l' })
+    const { changeSet } = await call('view.create', { name: 'r', sql: 'select 1' })
+    const file = path.join(temporaryFolder(), 'rows.csv')
+    fs.writeFileSync(file, 'a,b\n5,5\n')
+    const all = writes(file, changeSet).map(([method, params]): [string, object] => {
+      return [method, method === 'database.delete' ? params : { database, ...params }]
+    })
+    const state = () =>
+      Promise.all([
+        call('schema.get'),
+        call('branch.list'),
+        call('tenant.list'),
+        call('query.run', { sql: 'select * from t' }),
+      ])
+
+    await client.call(`${noun}.setMaintenance`, { ...place, enabled: true, reason: 'moving' })
+    const before = await state()
     for (let round = 0; round < 2; round++) {
-      for (const [method, params] of writes) {
-        expect(await client.refused(method, params)).toMatchObject({ kind: 'maintenance', reason: 'moving' })
+      for (const [method, params] of all) {
+        // A branch’s own maintenance is no matter of the other branches.
+        if (noun === 'branch' && ['branch.delete', 'branch.rename'].includes(method)) continue
+        const refusal = { kind: 'maintenance', database, reason: 'moving' }
+        expect(await client.refused(method, params), method).toMatchObject(refusal)
       }
-      expect(await values('main')).toEqual([1])
+      expect(await state()).toEqual(before)
       await restart()
     }
-    await client.call('database.setMaintenance', { name: 'main', enabled: false })
-    await insert('main', 2)
+    await client.call('tenant.create', { name: 'x' })
+    await client.call(`${noun}.setMaintenance`, { ...place, enabled: false })
+    for (const [method, params] of all) await client.call(method, params)
   })
 })

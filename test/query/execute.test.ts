@@ -151,11 +151,43 @@ describe('a constraint that stands against it is named', () => {
     expect((await client.call('row.count', { table: 't' })).count).toBe(1)
   })
 
+  test.each(['delete from t', 'update t set a = 2'])('a row that others refer to: %s', async (sql) => {
+    await client.call('row.insert', { table: 'u', rows: [{ a: 1, b: 1 }] })
+    expect(await client.refused('query.execute', { sql })).toMatchObject({ constraint: 'foreignKey' })
+    expect((await client.call('row.list', { table: 't' })).rows).toMatchObject([{ a: 1 }])
+  })
+
   test('of several columns, each', async () => {
     await client.call('row.insert', { table: 'u', rows: [{ a: 1, b: 1 }] })
     const data = await client.refused('row.insert', { table: 'u', rows: [{ a: 1, b: 1 }] })
     expect(data).toMatchObject({ kind: 'constraintFailed', table: 'u', columns: ['a', 'b'] })
   })
+})
+
+test('rows of one call may give different columns, and each keeps its own', async () => {
+  await createTables()
+  const rows = [
+    { a: 2, b: 'y' },
+    { c: 3, a: 3, b: 'z' },
+    { b: 'w', a: 4, c: 4 },
+  ]
+  await client.call('row.insert', { table: 't', rows })
+  expect((await client.call('query.run', { sql: 'select a, b, c from t where a > 1 order by a' })).rows).toEqual([
+    [2, 'y', null],
+    [3, 'z', 3],
+    [4, 'w', 4],
+  ])
+  await client.call('row.update', {
+    table: 't',
+    rows: [
+      { a: 2, c: 9 },
+      { a: 3, b: 'v' },
+    ],
+  })
+  expect((await client.call('query.run', { sql: 'select b, c from t where a in (2, 3) order by a' })).rows).toEqual([
+    ['y', 9],
+    ['v', 3],
+  ])
 })
 
 describe('all or nothing', () => {

@@ -123,6 +123,23 @@ describe('refused', () => {
   })
 })
 
+test('columns that are called like operators, parameters and words of the condition', async () => {
+  const names = ['a', 'a_gt', 'a_1', 'operator', 'and', 'where', 'limit']
+  await client.call('table.create', {
+    name: 'odd',
+    columns: names.map((name) => ({ name, type: 'INTEGER' })),
+    systemColumns: false,
+  })
+  const row = (from: number) => Object.fromEntries(names.map((name, at) => [name, from + at]))
+  await client.call('row.insert', { table: 'odd', rows: [row(0), row(10)] })
+  const found = async (where: object) =>
+    (await client.call('row.list', { table: 'odd', where, columns: ['a'] })).rows.map(({ a }: { a: number }) => a)
+  expect(await found({ a: { gt: 5 }, a_gt: 11, a_1: { in: [12] } })).toEqual([10])
+  expect(await found({ a: { gt: 5 }, a_gt: 1 })).toEqual([])
+  expect(await found({ operator: 3, where: 5, limit: { lt: 10 } })).toEqual([0])
+  expect(await found({ or: [{ operator: 3 }, { a: 10 }] })).toEqual([0, 10])
+})
+
 test('text that looks like SQL is only text', async () => {
   for (const attack of ["' or 1=1 --", '"; drop table t; --', "x'; delete from t; --", '?1', ':a', '%']) {
     expect(await keys({ b: attack })).toEqual([])

@@ -6,6 +6,7 @@ import { methods } from '../../src/methods/index.ts'
 import { deferToEnd } from '../support/cleanup.ts'
 import type { Answer, Json } from '../support/client.ts'
 import { startDaemon, type TestDaemon } from '../support/daemon.ts'
+import { seed } from '../support/seed.ts'
 
 /** Methods that end the connection, or the daemon. */
 const ending = new Set(['daemon.stop', 'shutdown'])
@@ -228,8 +229,6 @@ function paramsOf(name: string): fc.Arbitrary<Json> {
   const properties = Object.entries(schema.properties ?? {}).filter(([key]) => !scopes.includes(key))
   return near(resolve({ ...schema, properties: Object.fromEntries(properties) }))
 }
-
-const seed = Number(process.env.CINCH_SEED ?? Date.now() & 0xffff)
 
 describe(`whatever is asked, the answer is declared (seed ${seed})`, () => {
   test('random params of about the right shape', { timeout: 60_000 }, async () => {

@@ -1,16 +1,27 @@
 import fc from 'fast-check'
-import { expect, test } from 'vitest'
+import { afterAll, expect, test, vi } from 'vitest'
 import { evolve } from '../../src/schema/apply.ts'
 import { diff } from '../../src/schema/diff.ts'
-import { merge } from '../../src/schema/merge.ts'
+import { merge as mergeSchemas } from '../../src/schema/merge.ts'
 import { differences, emptySchema, type Schema } from '../../src/schema/model.ts'
 import { createTemplate } from '../../src/schema/snapshot.ts'
+import { seed } from '../support/seed.ts'
 import { byPath, mergedOf, swapped, withoutReason } from './merge-support.ts'
 import { schemas } from './random.ts'
 import { afterEdits, edits } from './random-edits.ts'
 import { counter } from './support.ts'
 
 const runs = (count: number) => count * Number(process.env.MERGE_RUNS ?? 1)
+const done = { merges: 0 }
+fc.configureGlobal({ seed })
+vi.setConfig({ testTimeout: runs(120_000) })
+afterAll(() => console.log(`merge properties: ${done.merges} merges of random schemas (seed ${seed})`))
+
+function merge(...args: Parameters<typeof mergeSchemas>): ReturnType<typeof mergeSchemas> {
+  done.merges++
+  return mergeSchemas(...args)
+}
+
 const anyOrder = { columnOrder: false }
 
 function made(schema: Schema): Schema {

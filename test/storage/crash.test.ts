@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { startCinchd } from '../support/cinchd.ts'
 import { ask, integrityOf, temporaryProject, tenantPath } from '../support/project.ts'
+import { seed } from '../support/seed.ts'
 
 const table = { name: 't', columns: [{ name: 'a', type: 'INTEGER' }], systemColumns: false }
 const tenants = ['main', 'x', 'y']
@@ -15,8 +16,6 @@ function random(seed: number): () => number {
     return state / 2 ** 32
   }
 }
-
-const seed = Number(process.env.CINCH_SEED ?? Date.now() & 0xffff)
 
 test(`what was acknowledged is there after the daemon is killed (seed ${seed})`, { timeout: 90_000 }, async () => {
   const next = random(seed)

@@ -203,7 +203,8 @@ function showMerge(output: Output, result: MergeResult, done: string): void {
 
 function refuseConflicts({ status, conflicts }: MergeResult): void {
   if (status !== 'conflicts') return
-  throw new CliError('conflicts', `${conflicts.length} conflicts; nothing was changed`, {
+  const count = conflicts.length === 1 ? '1 conflict' : `${conflicts.length} conflicts`
+  throw new CliError('conflicts', `${count}; nothing was changed`, {
     hint: 'settle each with --ours PATH or --theirs PATH',
   })
 }
