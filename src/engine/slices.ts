@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { Progress } from '../edit.ts'
+import type { Progress } from './edit.ts'
 
 const sliceMs = 5
 const reportMs = 100
@@ -8,7 +8,7 @@ const reportMs = 100
 export class Slices {
   readonly #progress: Progress
   #sliceEnd = performance.now() + sliceMs
-  #reportAt = performance.now() + reportMs
+  #reportAt = performance.now()
 
   constructor(progress: Progress) {
     this.#progress = progress
@@ -26,7 +26,7 @@ export class Slices {
     this.#sliceEnd = performance.now() + sliceMs
   }
 
-  /** Tell where the work is, if the last time is a while ago. */
+  /** Tell where the work is: at first, and then if the last time is a while ago. */
   report(done: () => object): void {
     if (performance.now() < this.#reportAt) return
     this.#progress.report(done())
