@@ -12,12 +12,12 @@ import { openMemory } from '../storage/connection.ts'
 import type { Reader } from '../storage/tenant-file.ts'
 import { writeChangeSet } from '../storage/tenant-file.ts'
 import type { Branch } from './branch.ts'
-import { settleWriters } from './branches.ts'
 import type { EngineParts } from './engine.ts'
 import { Head, modelInterval } from './heads.ts'
 import { Slices } from './slices.ts'
 import type { Tenant } from './tenant.ts'
 import { listTenants } from './tenants.ts'
+import { settleWriters } from './writers.ts'
 
 export interface Edit {
   readonly changes: readonly Change[]

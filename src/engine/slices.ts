@@ -1,6 +1,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Progress } from './edit.ts'
 
+/** For work of which nobody is told, and which goes on to its end. */
+export const unwatched: Progress = { signal: new AbortController().signal, report() {} }
+
 const sliceMs = 5
 const reportMs = 100
 
@@ -19,8 +22,8 @@ export class Slices {
   }
 
   /** Let others have the thread. */
-  async next(done: () => object): Promise<void> {
-    this.report(done)
+  async next(done?: () => object): Promise<void> {
+    if (done) this.report(done)
     await nextTurn()
     this.#progress.signal.throwIfAborted()
     this.#sliceEnd = performance.now() + sliceMs

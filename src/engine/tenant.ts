@@ -183,7 +183,7 @@ export class Tenant {
 
   /** The tenant is no more, or has another name: whoever still holds this finds nothing. */
   retire(): void {
-    this.close()
+    this.#pooled = undefined
     this.#isRetired = true
   }
 
