@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { Value } from './values.ts'
 
 /**
  * Every error that can cross the wire: its stable number, its stable kind (the key), a message for people,
@@ -159,7 +160,13 @@ export const errors = {
     message: 'Rows stand against the edit',
     data: z.object({
       witnesses: z.array(
-        z.object({ tenant: z.string(), table: z.string(), reason: z.string(), rows: z.array(z.unknown()) }),
+        z.object({
+          tenant: z.string(),
+          table: z.string(),
+          reason: z.string(),
+          columns: z.array(z.string()).readonly(),
+          rows: z.array(z.array(Value)).describe('at most ten; long values are cut'),
+        }),
       ),
       tenants: z.number(),
     }),

@@ -25,6 +25,7 @@ export class Branches {
   readonly #all: Database.Statement<[], BranchRow>
   readonly #setHead: Database.Statement
   readonly #setLastFork: Database.Statement
+  readonly #setLastForks: Database.Statement
   readonly #setParent: Database.Statement
   readonly #rename: Database.Statement
   readonly #delete: Database.Statement
@@ -44,6 +45,7 @@ export class Branches {
     `)
     this.#setHead = db.prepare('update branch set head = $head where id = $id')
     this.#setLastFork = db.prepare('update branch set last_fork = $lastFork where id = $id')
+    this.#setLastForks = db.prepare('update branch set last_fork = $lastFork where database_id = $databaseId')
     this.#setParent = db.prepare(`
       update branch set parent_id = $parentId, forked_at = $forkedAt, with_data = $withData where id = $id
     `)
@@ -67,6 +69,11 @@ export class Branches {
 
   setLastFork(id: number, lastFork: number): void {
     this.#setLastFork.run({ id, lastFork })
+  }
+
+  /** The same for every branch of a database. */
+  setLastForks(databaseId: number, lastFork: number): void {
+    this.#setLastForks.run({ databaseId, lastFork })
   }
 
   setParent({ id, parentId, forkedAt, withData }: BranchRow): void {

@@ -28,6 +28,7 @@ export class Files {
   readonly #moveFolder: Database.Statement
   readonly #setPrivateSince: Database.Statement
   readonly #ownedBy: Database.Statement<[number], FileRow>
+  readonly #namedElsewhere: Database.Statement<[number], FileRow>
   readonly #delete: Database.Statement
   readonly #deleteOfBranch: Database.Statement
 
@@ -57,6 +58,10 @@ export class Files {
     `)
     this.#setPrivateSince = db.prepare('update file set private_since = $privateSince where id = $id')
     this.#ownedBy = db.prepare(`select ${columns} from file where branch_id = ?`)
+    this.#namedElsewhere = db.prepare(`
+      select ${columns} from file
+      where branch_id = ? and exists (select 1 from tenant t where t.file_id = file.id and t.branch_id <> file.branch_id)
+    `)
     this.#deleteOfBranch = db.prepare('delete from file where branch_id = ?')
     this.#delete = db.prepare('delete from file where id = ?')
   }
@@ -116,6 +121,11 @@ export class Files {
 
   ownedBy(branchId: number): FileRow[] {
     return this.#ownedBy.all(branchId)
+  }
+
+  /** Files of a branch to which rows of another branch point. */
+  namedElsewhere(branchId: number): FileRow[] {
+    return this.#namedElsewhere.all(branchId)
   }
 
   deleteOfBranch(branchId: number): void {

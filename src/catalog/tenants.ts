@@ -25,6 +25,7 @@ export class Tenants {
   readonly #usersOfFile: Database.Statement<[number], TenantRow>
   readonly #deleteOfBranch: Database.Statement
   readonly #letGoOfFile: Database.Statement
+  readonly #letGoOfFilesOf: Database.Statement
   readonly #ofBranch: Database.Statement<[number], TenantRow>
 
   constructor(db: Database.Database) {
@@ -52,6 +53,9 @@ export class Tenants {
     `)
     this.#remove = db.prepare('delete from tenant where branch_id = $branchId and name = $name and created = $created')
     this.#letGoOfFile = db.prepare('update tenant set file_id = null where file_id = ?')
+    this.#letGoOfFilesOf = db.prepare(`
+      update tenant set file_id = null where file_id in (select id from file where branch_id = ?)
+    `)
     this.#ofBranch = db.prepare(`select ${columns} from tenant where branch_id = ? order by name, created`)
     this.#deleteOfBranch = db.prepare('delete from tenant where branch_id = ?')
     this.#usersOfFile = db.prepare(`select ${columns} from tenant where file_id = ?`)
@@ -87,6 +91,11 @@ export class Tenants {
   /** A file goes that nobody sees. Rows that point at it may still be seen by forks without data. */
   letGoOfFile(fileId: number): void {
     this.#letGoOfFile.run(fileId)
+  }
+
+  /** The same for every file of a branch. */
+  letGoOfFilesOf(branchId: number): void {
+    this.#letGoOfFilesOf.run(branchId)
   }
 
   deleteOfBranch(branchId: number): void {

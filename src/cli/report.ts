@@ -1,4 +1,5 @@
 import process from 'node:process'
+import type { ErrorData } from '../../protocol/errors.ts'
 import type { CinchError } from '../client/client.ts'
 import { CliError, UsageError } from './errors.ts'
 import { styler, visible } from './style.ts'
@@ -122,21 +123,15 @@ function fieldLines(data: Failure['data'], said: readonly string[]): string[] {
 
 /** The rows that stand against an edit, tenant by tenant. */
 function witnessLines(data: Failure['data']): string[] {
-  const witnesses = data.witnesses as readonly {
-    tenant: string
-    table: string
-    reason: string
-    rows: readonly unknown[]
-  }[]
-  const lines = witnesses.flatMap(({ tenant, table, reason, rows }) => [
+  const witnesses = data.witnesses as ErrorData<'proofFailed'>['witnesses']
+  const lines = witnesses.flatMap(({ tenant, table, reason, columns, rows }) => [
     visible(`tenant ${tenant}, table ${table}: ${reason}`),
-    ...rows.map((row) => `  ${visible(rowText(row))}`),
+    ...rows.map((row) => `  ${visible(row.map((value, at) => `${columns[at]} ${shown(value)}`).join(', '))}`),
   ])
   const tenants = Number(data.tenants)
   return [...lines, tenants === 1 ? 'in 1 tenant' : `in ${tenants} tenants`]
 }
 
-function rowText(row: unknown): string {
-  if (Array.isArray(row)) return `(${row.map((value) => (value === null ? 'NULL' : valueText(value))).join(', ')})`
-  return valueText(row)
+function shown(value: unknown): string {
+  return value === null ? 'NULL' : valueText(value)
 }

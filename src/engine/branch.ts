@@ -52,6 +52,7 @@ export class Branch {
   readonly takenInBackground = new Map<string, Tenant>()
   readonly #parts: EngineParts
   readonly #tenants = new Lru<string, Tenant>(knownTenants)
+  #isRetired = false
 
   constructor(parts: EngineParts, database: DatabaseState, row: BranchRow) {
     this.#parts = parts
@@ -122,8 +123,9 @@ export class Branch {
     }
   }
 
-  /** The branch is no more: whoever still holds one of its tenants finds nothing. */
+  /** The branch is no more: whoever still holds it, or one of its tenants, finds nothing. */
   retire(): void {
+    this.#isRetired = true
     for (const name of [...this.#tenants.keys(), ...this.taken.keys()]) this.knownTenant(name)?.retire()
   }
 
@@ -139,6 +141,7 @@ export class Branch {
 
   requireNoMaintenance(): void {
     const { maintenance: ofDatabase, name: database } = this.database.row
+    if (this.#isRetired) refuse('branchNotFound', { database, branch: this.row.name })
     if (ofDatabase !== null) refuse('maintenance', { database, ...reasonOf(ofDatabase) })
     if (this.row.maintenance !== null) {
       refuse('maintenance', { database, branch: this.row.name, ...reasonOf(this.row.maintenance) })

@@ -1,5 +1,4 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { SqlValue } from '../../protocol/values.ts'
+import { encodeValue, type SqlValue, type WireValue } from '../../protocol/values.ts'
 import { crashPoint } from '../base/crash-point.ts'
 import { refuse } from '../base/refusal.ts'
 import type { ChangeSet } from '../catalog/change-sets.ts'
@@ -13,11 +12,12 @@ import { openMemory } from '../storage/connection.ts'
 import type { Reader } from '../storage/tenant-file.ts'
 import { writeChangeSet } from '../storage/tenant-file.ts'
 import type { Branch } from './branch.ts'
-import { settleWriters } from './branches.ts'
 import type { EngineParts } from './engine.ts'
 import { Head, modelInterval } from './heads.ts'
+import { Slices } from './slices.ts'
 import type { Tenant } from './tenant.ts'
-import { visibleTenants } from './tenants.ts'
+import { listTenants } from './tenants.ts'
+import { settleWriters } from './writers.ts'
 
 export interface Edit {
   readonly changes: readonly Change[]
@@ -57,7 +57,9 @@ export interface Progress {
 }
 
 const maxWitnesses = 10
-const sliceMs = 4
+const pageSize = 1_000
+/** Characters of a text, or bytes of a blob, that a witness shows. */
+const maxShown = 1_000
 
 /**
  * Edit a branch's schema. Five steps, and the first that fails leaves everything as it was:
@@ -85,22 +87,23 @@ export async function editSchemaInTurn(
   try {
     const evolved = evolve(trial, from.schema, edit.changes, () => parts.ids.next())
     const { steps: plan, proofs } = evolved
-    const tenants = proofs.length === 0 ? [] : tenantsWithFiles(parts, branch)
     const isNothing = edit.changes.length === 0 && edit.merged === undefined && edit.fastForward === undefined
-    if (edit.dryRun || isNothing) {
-      return { changeSet: null, plan, tenantsToProve: tenants.length }
-    }
+    const isTrial = edit.dryRun || isNothing
+    // Who writes from now on, or does so already, is proved again.
+    if (!isTrial) branch.watch = new Set(branch.taken.keys())
+    const tenants = proofs.length === 0 ? [] : await tenantsWithFiles(parts, branch, progress)
+    if (isTrial) return { changeSet: null, plan, tenantsToProve: tenants.length }
 
     crashPoint('edit.tried')
-    branch.watch = new Set()
     await prove(branch, proofs, tenants, progress)
-    await settleWriters(branch, edit.holding)
-    progress.signal.throwIfAborted()
-
-    // From here to the flip nothing gives up the thread: this is the gate.
-    const writtenSince = proofs.length === 0 ? [] : [...branch.watch]
-    branch.watch = undefined
-    proveNow(branch, proofs, writtenSince)
+    let waiting: Promise<unknown> | undefined
+    do {
+      await waiting
+      await settleWriters(branch, edit.holding)
+      progress.signal.throwIfAborted()
+      // From here to the flip nothing gives up the thread: this is the gate.
+      waiting = proveAgain(branch, proofs)
+    } while (waiting)
     branch.requireWritable()
     parts.pool.flushAll()
     crashPoint('edit.proved')
@@ -160,43 +163,54 @@ function flip(parts: EngineParts, branch: Branch, head: Head, edit: Edit, { step
   drain.wake()
 }
 
-function tenantsWithFiles({ catalog }: EngineParts, branch: Branch): string[] {
-  return [...visibleTenants(catalog, branch)].filter(({ fileId }) => fileId !== null).map(({ name }) => name)
+/** The tenants whose rows have to be looked at. A page at a time: what changes between two pages is watched. */
+async function tenantsWithFiles(parts: EngineParts, branch: Branch, progress: Progress): Promise<string[]> {
+  const slices = new Slices(progress)
+  const names: string[] = []
+  for (let cursor: string | undefined = ''; cursor !== undefined; ) {
+    const { tenants, nextCursor } = await listTenants(parts, branch, { prefix: '', cursor, limit: pageSize })
+    names.push(...tenants.filter(({ fileId }) => fileId !== null).map(({ name }) => name))
+    cursor = nextCursor
+    if (slices.isOver) await slices.next(() => ({ stage: 'list', done: names.length }))
+  }
+  return names
 }
 
 /** Probe every tenant, a slice at a time, so that others get their turn in between. */
 async function prove(branch: Branch, proofs: readonly Proof[], tenants: readonly string[], progress: Progress) {
+  const slices = new Slices(progress)
   const witnesses: Witness[] = []
-  let sliceStart = performance.now()
   let done = 0
   let failed = 0
   for (const name of tenants) {
-    const found = (await find(branch, name)?.read((reader) => probe(reader, name, proofs))) ?? []
+    const found = (await find(branch, name)?.look((reader) => probe(reader, name, proofs))) ?? []
     if (found.length > 0) failed++
     witnesses.push(...found.slice(0, maxWitnesses - witnesses.length))
     done++
-    if (performance.now() - sliceStart < sliceMs) continue
-    progress.report({ stage: 'prove', done, total: tenants.length })
-    await nextTurn()
-    progress.signal.throwIfAborted()
-    sliceStart = performance.now()
+    if (slices.isOver) await slices.next(() => ({ stage: 'prove', done, total: tenants.length }))
   }
   if (failed > 0) refuse('proofFailed', { witnesses, tenants: failed })
 }
 
-/** The same for a few tenants, without giving up the thread. */
-function proveNow(branch: Branch, proofs: readonly Proof[], tenants: readonly string[]): void {
+/**
+ * The same for the tenants that are watched, without giving up the thread.
+ *
+ * @returns where one of them cannot be looked at now, what to wait for before they are probed again
+ */
+function proveAgain(branch: Branch, proofs: readonly Proof[]): Promise<unknown> | undefined {
   const witnesses: Witness[] = []
   let failed = 0
-  for (const name of tenants) {
+  for (const name of proofs.length === 0 ? [] : (branch.watch ?? [])) {
     const tenant = find(branch, name)
     if (!tenant) continue
     tenant.flush()
-    const found = tenant.read((reader) => probe(reader, name, proofs)) as Witness[]
+    const found = tenant.look((reader) => probe(reader, name, proofs))
+    if (found instanceof Promise) return found
     if (found.length > 0) failed++
     witnesses.push(...found.slice(0, maxWitnesses - witnesses.length))
   }
   if (failed > 0) refuse('proofFailed', { witnesses, tenants: failed })
+  return undefined
 }
 
 /** A tenant, unless it was deleted or renamed meanwhile. Its new name is among those that changed since. */
@@ -204,18 +218,28 @@ function find(branch: Branch, name: string): Tenant | undefined {
   return branch.knownTenant(name) ?? (branch.resolve(name) && branch.tenant(name))
 }
 
+/** Rows of a tenant that stand against an edit. */
 interface Witness {
   readonly tenant: string
   readonly table: string
   readonly reason: string
-  readonly rows: SqlValue[][]
+  readonly columns: readonly string[]
+  readonly rows: WireValue[][]
 }
 
 function probe(reader: Reader, tenant: string, proofs: readonly Proof[]): Witness[] {
   const witnesses: Witness[] = []
   for (const { table, reason, sql } of proofs) {
-    const { rows } = readRows(reader.statements.get(sql), [], noLimits)
-    if (rows.length > 0) witnesses.push({ tenant, table, reason, rows: rows as SqlValue[][] })
+    const { columns, rows } = readRows(reader.statements.get(sql), [], noLimits)
+    if (rows.length === 0) continue
+    const shown = rows.map((row) => row.map((value) => encodeValue(cut(value))))
+    witnesses.push({ tenant, table, reason, columns: columns.map(({ name }) => name), rows: shown })
   }
   return witnesses
+}
+
+/** What is shown of a value: enough to know it by. */
+function cut(value: SqlValue): SqlValue {
+  const isLong = (typeof value === 'string' || value instanceof Uint8Array) && value.length > maxShown
+  return isLong ? value.slice(0, maxShown) : value
 }

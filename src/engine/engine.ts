@@ -14,12 +14,14 @@ import { FilePool } from '../storage/file-pool.ts'
 import { moveDurably, removeDatabaseFile, replaceDurably } from '../storage/files.ts'
 import { branchFolder, Layout } from '../storage/layout.ts'
 import { Branch, DatabaseState } from './branch.ts'
-import { finishPlans, settleWriters } from './branches.ts'
+import { finishPlans } from './branches.ts'
 import { Drain } from './drain.ts'
 import { Heads, rootChangeSet } from './heads.ts'
+import { freeFiles, setAside } from './leftovers.ts'
 import { Positions } from './positions.ts'
 import { Sharing } from './sharing.ts'
 import type { Tenant } from './tenant.ts'
+import { settleWriters } from './writers.ts'
 
 /** What the parts of the engine share. */
 export interface EngineParts {
@@ -189,24 +191,25 @@ export class Engine implements AsyncDisposable {
     return made.database
   }
 
-  /** Delete a database with all its branches, tenants and rows. */
-  deleteDatabase(name: string): Promise<void> {
-    return this.parts.drain.pausedWhile(() => this.#deleteDatabase(name))
+  /** Delete a database with all its branches, tenants and rows. Its name is free before its files are removed. */
+  async deleteDatabase(name: string): Promise<void> {
+    const { fileIds, folders } = await this.parts.drain.pausedWhile(() => this.#deleteDatabase(name))
+    await freeFiles(this.parts, fileIds, folders)
+    crashPoint('databaseDelete.freed')
   }
 
-  async #deleteDatabase(name: string): Promise<void> {
+  async #deleteDatabase(name: string): Promise<{ fileIds: readonly number[]; folders: readonly string[] }> {
     const database = this.database(name)
     if (name === 'main') refuse('protected', { noun: 'database', name })
-    const { catalog, layout, pool, sharing } = this.parts
-    const branches = [...database.branches.values()]
-    for (const branch of branches) branch.requireWritable()
-    for (const branch of branches) await settleWriters(branch)
+    const { catalog, layout, sharing } = this.parts
+    for (const branch of database.branches.values()) branch.requireWritable()
+    for (const branch of database.branches.values()) await settleWriters(branch)
     await sharing.settled()
     // From here to the commit nothing gives up the thread.
-    const files = branches.flatMap(({ row }) => catalog.files.ownedBy(row.id))
-    for (const { id } of files) pool.close(id)
-    for (const branch of branches) branch.retire()
-    crashPoint('databaseDelete.closed')
+    if (this.database(name) !== database) refuse('databaseNotFound', { database: name })
+    const branches = [...database.branches.values()]
+    for (const branch of branches) branch.requireWritable()
+    const fileIds = branches.flatMap(({ row }) => catalog.files.ownedBy(row.id).map(({ id }) => id))
     catalog.writeNow(() => {
       catalog.nextSeq()
       for (const { row } of branches) catalog.tenants.deleteOfBranch(row.id)
@@ -220,11 +223,9 @@ export class Engine implements AsyncDisposable {
     crashPoint('databaseDelete.recorded')
     this.#databases.delete(name)
     for (const branch of branches) branch.retire()
-    // From here on the files belong to nobody: what a crash leaves of them is swept at the next start.
-    for (const { row } of branches) {
-      fs.rmSync(layout.absolute(branchFolder(name, row.name)), { recursive: true, force: true })
-      crashPoint('databaseDelete.cleaned')
-    }
+    const folders = branches.map(({ row }) => setAside(this.parts, layout.absolute(branchFolder(name, row.name))))
+    crashPoint('databaseDelete.setAside')
+    return { fileIds, folders }
   }
 
   setDatabaseMaintenance(name: string, maintenance: string | null): void {

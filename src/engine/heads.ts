@@ -5,7 +5,7 @@ import { refuse } from '../base/refusal.ts'
 import type { Catalog } from '../catalog/catalog.ts'
 import { inspect, type Verdict } from '../query/gate.ts'
 import { shapeOf, type TableShape } from '../query/table-shape.ts'
-import { evolve } from '../schema/apply.ts'
+import { evolve, runSteps } from '../schema/apply.ts'
 import type { Change } from '../schema/change.ts'
 import { emptySchema, findTable, type Schema } from '../schema/model.ts'
 import type { Step } from '../schema/plan.ts'
@@ -148,6 +148,13 @@ export class Heads {
     path.reverse()
     this.#paths.set(key, path)
     return path
+  }
+
+  /** Bring a database in memory from one change set to a later one of its line. */
+  bringForward(image: Database.Database, from: string, to: string): void {
+    for (const { id, steps, rebuilt } of this.migrations(from, to)) {
+      runSteps(image, steps, { rebuilt, beforeCommit: () => writeChangeSet(image, id) })
+    }
   }
 
   /** Start from the nearest kept model and replay the changes since. */

@@ -7,7 +7,7 @@ import type { SameAs } from '../schema/identities.ts'
 import { merge } from '../schema/merge.ts'
 import type { Step } from '../schema/plan.ts'
 import type { Branch } from './branch.ts'
-import { deleteBranch, requireDeletable } from './branches.ts'
+import { deleteBranch, requireDeletable } from './delete-branch.ts'
 import { type Edit, editSchemaInTurn, type Progress } from './edit.ts'
 import type { Engine } from './engine.ts'
 

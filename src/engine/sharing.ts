@@ -76,6 +76,11 @@ export class Sharing {
     })
   }
 
+  /** Whether any file is being copied. */
+  get isBusy(): boolean {
+    return this.#copying.size > 0
+  }
+
   /** Settles when none of these files, or of all, is being copied; what follows at once finds them so. */
   async settled(fileIds?: Iterable<number>): Promise<void> {
     const ids = fileIds && [...fileIds]

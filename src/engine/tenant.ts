@@ -1,4 +1,5 @@
 import fs from 'node:fs'
+import type Database from 'better-sqlite3'
 import { assert } from '../base/assert.ts'
 import { crashPoint } from '../base/crash-point.ts'
 import { refuse } from '../base/refusal.ts'
@@ -8,7 +9,16 @@ import { runSteps } from '../schema/apply.ts'
 import { codeOf, guarded } from '../storage/faults.ts'
 import type { PooledFile } from '../storage/file-pool.ts'
 import { createDurably, moveDurably, removeDatabaseFile } from '../storage/files.ts'
-import { type Reader, TenantFile, type WritePause, type Writer, writeChangeSet } from '../storage/tenant-file.ts'
+import { imageOf, openImage } from '../storage/image.ts'
+import { Statements } from '../storage/statements.ts'
+import {
+  type Reader,
+  requireChangeSet,
+  TenantFile,
+  type WritePause,
+  type Writer,
+  writeChangeSet,
+} from '../storage/tenant-file.ts'
 import type { Branch } from './branch.ts'
 import type { EngineParts } from './engine.ts'
 
@@ -51,6 +61,20 @@ export class Tenant {
     if (!this.isPrivate) return this.#makePrivate().then(() => this.read(work))
     this.#migrate(file)
     return file.read(work)
+  }
+
+  /**
+   * Read once, as one of many: a small file that is not open, or not at the head, is read as an image in memory, and brought
+   * forward there. So a look at a fleet opens, copies and migrates no file of it but large ones.
+   */
+  look<T>(work: (reader: Reader) => T): T | Promise<T> {
+    const image = this.#image()
+    if (image === undefined) return this.read(work)
+    try {
+      return work({ statements: new Statements(image) })
+    } finally {
+      image.close()
+    }
   }
 
   /** Write, all or nothing. Settles when committed. */
@@ -174,7 +198,7 @@ export class Tenant {
 
   /** The tenant is no more, or has another name: whoever still holds this finds nothing. */
   retire(): void {
-    this.close()
+    this.#pooled = undefined
     this.#isRetired = true
   }
 
@@ -187,6 +211,26 @@ export class Tenant {
   /** The file's absolute path; null while there is none. */
   path(): string | null {
     return this.row.fileId === null ? null : this.#parts.layout.absolute(this.file.path)
+  }
+
+  /** What the file holds, at the branch's head; undefined where it stands there and is open, or is too large. */
+  #image(): Database.Database | undefined {
+    if (this.row.fileId === null) return undefined
+    this.#requireLife()
+    const { heads, layout, pool } = this.#parts
+    const head = this.branch.head.id
+    const open = pool.find(this.row.fileId)?.file
+    if (open?.changeSet === head) return undefined
+    return guarded(`tenant ${this.name}`, () => {
+      const image = open ? imageOf(open) : openImage(layout.absolute(this.file.path))
+      try {
+        if (image) heads.bringForward(image, requireChangeSet(image, this.name), head)
+        return image
+      } catch (error) {
+        image?.close()
+        throw error
+      }
+    })
   }
 
   get #isShared(): boolean {

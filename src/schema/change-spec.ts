@@ -9,12 +9,12 @@ import {
   defineColumn,
   defineIndex,
   defineTable,
+  defineTrigger,
   defineView,
   type IndexSpec,
   type TableSpec,
 } from './define.ts'
 import { findTable, type Schema } from './model.ts'
-import { parseTrigger } from './parse.ts'
 import type { Value } from './sql.ts'
 
 /** One schema edit as a client writes it: names and plain values, no ids. */
@@ -85,7 +85,7 @@ export function toChange(schema: Schema, spec: ChangeSpec, newId: () => string):
     case 'dropView':
       return { kind: spec.kind, view: spec.name }
     case 'createTrigger':
-      return { kind: spec.kind, trigger: parseTrigger(spec.sql) }
+      return { kind: spec.kind, trigger: defineTrigger(spec.sql) }
     case 'dropTrigger':
       return { kind: spec.kind, trigger: spec.name }
     default:

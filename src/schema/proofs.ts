@@ -9,9 +9,11 @@ export interface Proof {
   readonly table: string
   /** What is wrong with these rows, such as `a is NULL`. */
   readonly reason: string
-  /** Read-only, for a file at the old schema: at most ten witnesses, by rowid and primary key, or groups of duplicates. */
+  /** Read-only, for a file at the old schema: at most ten rows by rowid and primary key; duplicates with the value that they share and its count. */
   readonly sql: string
 }
+
+const maxWitnesses = 10
 
 /** Rows that the new shape of a table would refuse, and rows of other tables whose parents would be gone. */
 export function reshapeProofs(schema: Schema, rows: Rows, reshape: Reshape): Proof[] {
@@ -81,30 +83,57 @@ export function parentColumns(parent: Table, key: ForeignKey): readonly string[]
 }
 
 function witnesses(table: Table, from: string, reason: string, condition: string): Proof {
-  const sql = `select ${witnessColumns(table)} from ${from} where ${condition} limit 10`
+  const shown = nameOfRow(table).map(({ sql, label }) => `${sql} as ${label}`)
+  const sql = `select ${shown.join(', ') || '*'} from ${from} where ${condition} limit ${maxWitnesses}`
   return { table: table.name, reason, sql }
 }
 
-function witnessColumns(table: Table): string {
+/** What tells a row of a table from all others: its rowid and its primary key, where there are such. */
+function nameOfRow(table: Table): { readonly sql: string; readonly label: string }[] {
   const rowid = rowidName(table)
-  const key = (table.primaryKey?.columns ?? []).map(({ name }) => quoteName(name))
-  const columns = [...(rowid ? [`${rowid} as rowid`] : []), ...key]
-  return columns.length > 0 ? columns.join(', ') : '*'
+  const key = (table.primaryKey?.columns ?? []).map(({ name }) => ({ sql: quoteName(name), label: quoteName(name) }))
+  return [...(rowid ? [{ sql: rowid, label: 'rowid' }] : []), ...key]
 }
 
+/**
+ * Groups of equal values are looked for first, which is one sort or the walk of an index, and only then the rows of a few
+ * of them. A group stands against the edit whether its rows are found again or not: hence the left join.
+ */
 function duplicates(table: Table, from: string, columns: readonly IndexColumn[], where?: string): Proof {
-  const values = columns.map((column) => collated(table, column))
-  const conditions = [...values.map((value) => `${value} is not null`), ...(where === undefined ? [] : [`(${where})`])]
-  const labels = columns.map((column) => (isKeyColumn(column) ? column.name : column.expression))
-  const selected = values.map((value, i) => `${value} as ${quoteName(labels[i] ?? '')}`)
-  const sql = `select count(*) as "rows", ${selected.join(', ')} from ${from} where ${conditions.join(' and ')} group by ${values.join(', ')} having count(*) > 1 limit 10`
-  return { table: table.name, reason: `(${labels.join(', ')}) is not unique`, sql }
+  const values = columns.map((column, i) => ({ ...comparison(table, column), alias: `"value ${i}"` }))
+  const names = nameOfRow(table).map((name, i) => ({ ...name, alias: `"name ${i}"` }))
+  const select = (...parts: string[]) => `select ${parts.join(', ')} from ${from}`
+  const isKeyed = values.map(({ sql }) => `${sql} is not null`)
+  const condition = [...isKeyed, ...(where === undefined ? [] : [`(${where})`])].join(' and ')
+  const keys = values.map(({ sql, alias }) => `${sql} as ${alias}`)
+  const groups = `${select(...keys, 'count(*) as "count"')} where ${condition} group by ${values.map(({ sql, collate }) => sql + collate).join(', ')} having count(*) > 1 limit ${maxWitnesses}`
+  const rows = `${select(...names.map(({ sql, alias }) => `${sql} as ${alias}`), ...keys)} where ${condition}`
+  const isInGroup = values.map(({ alias, collate }) => `named.${alias}${collate} = twice.${alias}`).join(' and ')
+  const shown = [
+    ...names.map(({ alias, label }) => `named.${alias} as ${label}`),
+    ...values
+      .filter(({ label }) => !names.some((name) => name.label === label))
+      .map(({ alias, label }) => `twice.${alias} as ${label}`),
+    'twice."count" as "rows"',
+  ]
+  const order = [...values.map(({ alias }) => `twice.${alias}`), ...names.map(({ alias }) => `named.${alias}`)]
+  const sql = `select ${shown.join(', ')} from (${groups}) as twice left join (${rows}) as named on ${isInGroup} order by ${order.join(', ')} limit ${maxWitnesses}`
+  return { table: table.name, reason: `(${columns.map(labelOf).join(', ')}) is not unique`, sql }
 }
 
-function collated(table: Table, column: IndexColumn): string {
-  const value = isKeyColumn(column) ? quoteName(column.name) : `(${column.expression})`
+function labelOf(column: IndexColumn): string {
+  return isKeyColumn(column) ? column.name : column.expression
+}
+
+/** What is compared, how (`COLLATE …`, or nothing), and what it is called. */
+function comparison(table: Table, column: IndexColumn) {
+  const sql = isKeyColumn(column) ? quoteName(column.name) : `(${column.expression})`
   const collate = column.collate ?? (isKeyColumn(column) ? findColumn(table, column.name)?.collate : undefined)
-  return collate === undefined ? value : `${value} collate ${quoteName(collate)}`
+  return {
+    sql,
+    collate: collate === undefined ? '' : ` collate ${quoteName(collate)}`,
+    label: quoteName(labelOf(column)),
+  }
 }
 
 function orphans(tables: readonly Table[], rows: Rows, child: Table, key: ForeignKey): Proof[] {

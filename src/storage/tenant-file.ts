@@ -227,8 +227,8 @@ export function readChangeSet(db: Database.Database): string {
   return changeSet
 }
 
-/** A file without the mark is none of ours: emptied, or put there by somebody else. */
-function requireChangeSet(db: Database.Database, name: string): string {
+/** The same of a tenant's file. One without the mark is none of ours: emptied, or put there by somebody else. */
+export function requireChangeSet(db: Database.Database, name: string): string {
   try {
     return readChangeSet(db)
   } catch (error) {

@@ -130,8 +130,8 @@ const deleteBranch = [
   'branchDelete.handedOver',
   'branchDelete.recording',
   'branchDelete.recorded',
-  'branchDelete.cleaned',
-  'branchDelete.folderGone',
+  'branchDelete.setAside',
+  'branchDelete.freed',
 ] as const
 
 export const operations: readonly Operation[] = [
@@ -162,13 +162,7 @@ export const operations: readonly Operation[] = [
     name: 'delete a database',
     world: shared,
     steps: [['database.delete', { name: 'other' }]],
-    points: [
-      'databaseDelete.closed',
-      'databaseDelete.recording',
-      'databaseDelete.recorded',
-      'databaseDelete.cleaned',
-      'databaseDelete.cleaned:2',
-    ],
+    points: ['databaseDelete.recording', 'databaseDelete.recorded', 'databaseDelete.setAside', 'databaseDelete.freed'],
   },
   {
     name: 'set maintenance',

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { evolve } from '../../src/schema/apply.ts'
 import type { Change } from '../../src/schema/change.ts'
+import { toChange } from '../../src/schema/change-spec.ts'
 import type { ColumnSpec, TableSpec } from '../../src/schema/define.ts'
 import {
   checkName,
@@ -214,6 +215,18 @@ test('names are checked, with a suggestion', () => {
   expect(refusal(() => column({ name: 'a-b' })).kind).toBe('invalidName')
   expect(refusal(() => defineIndex(emptySchema, { name: 'x(y)', table: 't', columns: ['a'] })).kind).toBe('invalidName')
   expect(refusal(() => defineView('a;b', 'select 1')).kind).toBe('invalidName')
+})
+
+test('a trigger has no name of the daemon’s own', () => {
+  const spec = (name: string) => ({
+    kind: 'createTrigger' as const,
+    sql: `create trigger ${name} after insert on t begin delete from t; end`,
+  })
+  expect(refusal(() => toChange(emptySchema, spec('__x'), counter()))).toMatchObject({
+    kind: 'invalidName',
+    name: '__x',
+  })
+  expect(toChange(emptySchema, spec('X'), counter())).toMatchObject({ trigger: { name: 'X', table: 't' } })
 })
 
 test('an index without a name is called after its table and columns', () => {

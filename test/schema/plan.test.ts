@@ -592,13 +592,21 @@ describe('proofs', () => {
     [
       'duplicates of a unique index',
       "create table t (a, b); insert into t values (1, 'x'), (1, 'y'), (null, 1), (null, 1)",
-      [{ reason: '(a) is not unique', rows: [{ rows: 2, a: 1 }] }],
+      [
+        {
+          reason: '(a) is not unique',
+          rows: [
+            { rowid: 1, rows: 2, a: 1 },
+            { rowid: 2, rows: 2, a: 1 },
+          ],
+        },
+      ],
       { kind: 'createIndex', index: { name: 'i', table: 't', unique: true, columns: [{ name: 'a' }] } },
     ],
     [
       'duplicates by collation, in a part of the table',
       "create table t (a); insert into t values ('X'), ('x'), ('Y')",
-      [{ reason: '(a) is not unique', rows: [{ rows: 2, a: 'X' }] }],
+      [{ reason: '(a) is not unique', rows: [{ rowid: 1 }, { rowid: 2, rows: 2, a: 'X' }] }],
       {
         kind: 'createIndex',
         index: { name: 'i', table: 't', unique: true, columns: [{ name: 'a', collate: 'nocase' }], where: "a <> 'z'" },
@@ -607,19 +615,41 @@ describe('proofs', () => {
     [
       'duplicates of an expression',
       "create table t (a); insert into t values ('X'), ('x')",
-      [{ reason: '(lower(a)) is not unique' }],
+      [{ reason: '(lower(a)) is not unique', rows: [{ rowid: 1, 'lower(a)': 'x' }, { rowid: 2 }] }],
       { kind: 'createIndex', index: { name: 'i', table: 't', unique: true, columns: [{ expression: 'lower(a)' }] } },
+    ],
+    [
+      'duplicates in a table whose rows are known by their key, part of which is their value',
+      'create table t (k, a, b, primary key (k, a)) without rowid; insert into t values (1, 5, 0), (2, 5, 0), (3, 6, 0)',
+      [
+        {
+          rows: [
+            { k: 1, a: 5, b: 0, rows: 2 },
+            { k: 2, a: 5, b: 0, rows: 2 },
+          ],
+        },
+      ],
+      {
+        kind: 'createIndex',
+        index: { name: 'i', table: 't', unique: true, columns: [{ name: 'a' }, { name: 'b' }], where: 'k < 3' },
+      },
+    ],
+    [
+      'ten rows of however many duplicates',
+      'create table t (a); with recursive c (x) as (select 1 union all select x + 1 from c where x < 50) insert into t select 7 from c',
+      [{ rows: Array.from({ length: 10 }, (_, at) => ({ rowid: at + 1, a: 7, rows: 50 })) }],
+      { kind: 'createIndex', index: { name: 'i', table: 't', unique: true, columns: [{ name: 'a' }] } },
     ],
     [
       'duplicates of a constraint',
       'create table t (a, b); insert into t values (1, 2), (1, 2)',
-      [{ rows: [{ rows: 2, a: 1, b: 2 }] }],
+      [{ rows: [{ rowid: 1, rows: 2, a: 1, b: 2 }, { rowid: 2 }] }],
       alterTable({ uniques: [{ columns: [{ name: 'a' }, { name: 'b' }] }] }),
     ],
     [
       'duplicates of a new primary key',
       'create table t (a, b); insert into t values (1, 2), (1, 3)',
-      [{ rows: [{ rows: 2, a: 1 }] }],
+      [{ rows: [{ rowid: 1, rows: 2, a: 1 }, { rowid: 2 }] }],
       alterTable({ primaryKey: { columns: [{ name: 'a' }] } }),
     ],
     [
@@ -664,7 +694,7 @@ describe('proofs', () => {
     [
       'text that becomes one number',
       "create table t (a text unique, b); insert into t values ('1', 0), ('01', 0), ('x', 0)",
-      [{ reason: '(a) is not unique', rows: [{ rows: 2, a: 1 }] }],
+      [{ reason: '(a) is not unique', rows: [{ rowid: 1, rows: 2, a: 1 }, { rowid: 2 }] }],
       alterColumn('a', { type: 'INTEGER' }),
     ],
     [
@@ -676,7 +706,7 @@ describe('proofs', () => {
     [
       'through renames, new columns and fills of the same batch',
       'create table t (a, b); insert into t values (1, null), (1, null)',
-      [{ reason: '(z, d, b) is not unique', rows: [{ rows: 2, z: 1, d: 'x', b: 'f' }] }],
+      [{ reason: '(z, d, b) is not unique', rows: [{ rowid: 1, rows: 2, z: 1, d: 'x', b: 'f' }, { rowid: 2 }] }],
       { kind: 'renameTable', table: 't', newName: 'u' },
       { kind: 'renameColumn', table: 'u', column: 'a', newName: 'z' },
       { kind: 'addColumn', table: 'u', column: column('d', { default: "'x'" }) },

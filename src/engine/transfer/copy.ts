@@ -3,8 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import Database from 'better-sqlite3'
 import { codeOf } from '../../storage/faults.ts'
 import type { Progress } from '../edit.ts'
+import { Slices } from '../slices.ts'
 import type { Tenant } from '../tenant.ts'
-import { Slices } from './slices.ts'
 
 const firstPages = 64
 const maxPages = 16_384

@@ -1,8 +1,8 @@
 import { refuse } from '../../base/refusal.ts'
 import type { Progress } from '../edit.ts'
+import { Slices } from '../slices.ts'
 import { CsvParser, type Fields } from './csv.ts'
 import { JsonArrayParser, type JsonRow, NdjsonParser } from './json.ts'
-import { Slices } from './slices.ts'
 import { type Located, type RecordParser, readRecords, TextFault } from './text.ts'
 
 /** Takes what stands in a text file, one record after the other. Says by a `TextFault` what it cannot take. */

@@ -6,11 +6,11 @@ import { findTable, type Table } from '../../schema/model.ts'
 import { rowidName } from '../../schema/rows.ts'
 import { quoteName } from '../../schema/sql.ts'
 import type { Progress } from '../edit.ts'
+import { Slices } from '../slices.ts'
 import type { Tenant } from '../tenant.ts'
 import { type Cell, cellOf } from './cells.ts'
 import { committedFile, openSnapshot } from './copy.ts'
 import { csvLine } from './csv.ts'
-import { Slices } from './slices.ts'
 
 export interface RowsExportOptions {
   readonly format: 'csv' | 'json' | 'ndjson'

@@ -1,5 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { Progress } from '../edit.ts'
+import type { Progress } from './edit.ts'
+
+/** For work of which nobody is told, and which goes on to its end. */
+export const unwatched: Progress = { signal: new AbortController().signal, report() {} }
 
 const sliceMs = 5
 const reportMs = 100
@@ -8,7 +11,7 @@ const reportMs = 100
 export class Slices {
   readonly #progress: Progress
   #sliceEnd = performance.now() + sliceMs
-  #reportAt = performance.now() + reportMs
+  #reportAt = performance.now()
 
   constructor(progress: Progress) {
     this.#progress = progress
@@ -19,14 +22,14 @@ export class Slices {
   }
 
   /** Let others have the thread. */
-  async next(done: () => object): Promise<void> {
-    this.report(done)
+  async next(done?: () => object): Promise<void> {
+    if (done) this.report(done)
     await nextTurn()
     this.#progress.signal.throwIfAborted()
     this.#sliceEnd = performance.now() + sliceMs
   }
 
-  /** Tell where the work is, if the last time is a while ago. */
+  /** Tell where the work is: at first, and then if the last time is a while ago. */
   report(done: () => object): void {
     if (performance.now() < this.#reportAt) return
     this.#progress.report(done())
