@@ -264,7 +264,8 @@ describe('a database', () => {
   })
 
   test('that is deleted is gone from the disk, and one of its name has nothing of it', async () => {
-    const before = fs.readdirSync(started.layout.root)
+    fs.mkdirSync(started.layout.scratch, { recursive: true })
+    const before = fs.readdirSync(started.layout.root, { recursive: true })
     for (let round = 0; round < 2; round++) {
       await client.call('database.create', { name: 'd' })
       expect((await client.call('table.list', { database: 'd' })).tables).toEqual([])
@@ -276,7 +277,7 @@ describe('a database', () => {
       }
       expect(files()).toEqual(['d-dev/0d/main.db', 'd-main/0d/main.db'])
       await client.call('database.delete', { name: 'd' })
-      expect(fs.readdirSync(started.layout.root)).toEqual(before)
+      expect(fs.readdirSync(started.layout.root, { recursive: true })).toEqual(before)
       expect((await client.refused('branch.get', { database: 'd' })).kind).toBe('databaseNotFound')
       await restart()
     }
