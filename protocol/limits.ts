@@ -14,6 +14,10 @@ export const Limits = z.strictObject({
   maxSessions: count(1_000).describe('connections at a time'),
   maxInFlight: count(10_000).describe('requests of one session that are not answered yet'),
   maxUnsentBytes: bytes(16 * MiB).describe('answers a client has not read before the daemon stops reading from it'),
+  maxProcesses: count(12).describe('statements that run in processes of their own at a time'),
+  maxWaitingStatements: count(1_000).describe('statements that wait for such a process'),
+  maxStatementMs: count(600_000).describe('how long a statement in a process may take'),
+  maxStatementBytes: bytes(512 * MiB).describe('memory that such a process may take up'),
   maxOpenFiles: count(500).describe('tenant files open at a time'),
 })
 export type Limits = z.infer<typeof Limits>

@@ -7,6 +7,7 @@ import { IdSource } from '../base/ids.ts'
 import { refuse } from '../base/refusal.ts'
 import { Catalog } from '../catalog/catalog.ts'
 import type { DatabaseRow } from '../catalog/databases.ts'
+import { ProcessLane } from '../query/process-lane.ts'
 import { checkName } from '../schema/define.ts'
 import { Checkpointer } from '../storage/checkpointer.ts'
 import { codeOf } from '../storage/faults.ts'
@@ -31,6 +32,7 @@ export interface EngineParts {
   readonly heads: Heads
   readonly pool: FilePool
   readonly checkpointer: Checkpointer
+  readonly processLane: ProcessLane
   readonly positions: Positions
   readonly drain: Drain
   readonly sharing: Sharing
@@ -113,6 +115,10 @@ export class Engine implements AsyncDisposable {
       heads,
       pool: new FilePool(config.limits.maxOpenFiles),
       checkpointer: new Checkpointer(),
+      processLane: new ProcessLane({
+        ...config.limits,
+        maxWaiting: config.limits.maxWaitingStatements,
+      }),
       positions: new Positions(catalog),
       drain: new Drain(() => parts, log),
       sharing: new Sharing(() => parts),
@@ -250,9 +256,10 @@ export class Engine implements AsyncDisposable {
 
   /** Finish what is under way, bring everything to disk, and let go of the project. */
   async close(): Promise<void> {
-    const { catalog, checkpointer, drain, pool, positions, sharing } = this.parts
+    const { catalog, checkpointer, drain, pool, positions, processLane, sharing } = this.parts
     await drain.stop()
     await sharing.settled()
+    await processLane.close()
     await checkpointer.close()
     pool.closeAll()
     positions.write()

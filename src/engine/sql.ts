@@ -1,19 +1,81 @@
-import type { SqlValue } from '../../protocol/values.ts'
 import { refuse } from '../base/refusal.ts'
 import { prepare } from '../query/errors.ts'
 import { type Params, type ReadLimits, type RowSet, readRows, type WriteResult, write } from '../query/execute.ts'
 import type { Verdict } from '../query/gate.ts'
-import { chooseLane, type Lane } from '../query/lane.ts'
+import { type Lane, laneOf, noteTime, type PlanLine, planOf, readInline } from '../query/lane.ts'
+import type { RowText, StatementJob } from '../query/process-lane.ts'
+import type { Prepared } from '../storage/statements.ts'
 import type { Writer } from '../storage/tenant-file.ts'
 import type { Tenant } from './tenant.ts'
 
-/** Run a statement that reads. */
-export function runQuery(tenant: Tenant, sql: string, params: Params, limits: ReadLimits): RowSet | Promise<RowSet> {
+/** What a statement that reads is given besides its text and parameters. */
+export interface ReadOptions {
+  readonly limits: ReadLimits
+  /** Rows that come as text are objects of their columns, rather than arrays. */
+  readonly asObjects?: boolean
+  readonly caller: Caller
+}
+
+/** Who waits for a statement. */
+export interface Caller {
+  /** Aborted when nobody waits any more. */
+  readonly signal: AbortSignal
+  /** What the caller asks to be written later waits for this: the statement must not see it. */
+  beforeWrites(snapshot: Promise<void>): void
+}
+
+/** Run a statement that reads: here, or in a process if it may take long. */
+export function runQuery(
+  tenant: Tenant,
+  sql: string,
+  params: Params,
+  options: ReadOptions,
+): RowSet | Promise<RowSet | RowText> {
   const verdict = tenant.branch.head.verdict(sql)
   if (verdict.kind !== 'read')
     refuse('sqlRefused', { rule: 'write', reason: 'query.run only reads; use query.execute' })
-  chooseLane(verdict)
-  return tenant.read((reader) => readRows(prepare(reader, sql), params, limits, !verdict.loops))
+  const found = tenant.read(({ statements }) => {
+    const prepared = prepare({ statements }, sql)
+    const lane = laneOf(statements, prepared, sql, verdict)
+    if (lane.name === 'inline') return readInline(prepared, params, options.limits, verdict)
+    return new ReadAside(tenant, prepared, sql, params, options)
+  })
+  if (!(found instanceof Promise)) return found instanceof ReadAside ? found.run() : found
+  return found.then<RowSet | RowText>((found) => (found instanceof ReadAside ? found.run() : found))
+}
+
+/** A statement that is going to run in a process. From its making on, what its caller writes waits for its snapshot. */
+class ReadAside {
+  readonly #tenant: Tenant
+  readonly #prepared: Prepared
+  readonly #job: Omit<StatementJob, 'source'>
+  readonly #caller: Caller
+  #sawSnapshot!: () => void
+
+  constructor(tenant: Tenant, prepared: Prepared, sql: string, params: Params, options: ReadOptions) {
+    const { maxRows, maxBytes } = options.limits
+    this.#tenant = tenant
+    this.#prepared = prepared
+    this.#job = { sql, params, limits: { maxRows, maxBytes }, asObjects: options.asObjects ?? false }
+    this.#caller = options.caller
+    const snapshot = new Promise<void>((resolve) => {
+      this.#sawSnapshot = resolve
+    })
+    this.#caller.beforeWrites(snapshot)
+  }
+
+  /** Everything that was written before is committed. */
+  async run(): Promise<RowText> {
+    try {
+      const rows = await this.#tenant.readAside((lane, source) =>
+        lane.read({ ...this.#job, source }, this.#caller.signal, { snapshot: this.#sawSnapshot }),
+      )
+      noteTime(this.#prepared, rows.ms)
+      return rows
+    } finally {
+      this.#sawSnapshot()
+    }
+  }
 }
 
 /** Run a statement that writes rows. */
@@ -49,23 +111,18 @@ export interface Explanation {
   readonly reads: readonly string[]
   readonly writes: readonly string[]
   readonly lane: Lane
-  /** SQLite's query plan: `detail` for people, `id` and `parent` make it a tree. */
-  readonly plan: readonly { readonly id: number; readonly parent: number; readonly detail: string }[]
+  readonly plan: readonly PlanLine[]
 }
 
 /** Tell how a statement would run, without running it. */
 export async function explain(tenant: Tenant, sql: string): Promise<Explanation> {
   const verdict = tenant.branch.head.verdict(sql)
-  const { rows } = await tenant.read((reader) => readRows(prepare(reader, `explain query plan ${sql}`), [], unlimited))
-  const plan = rows.map(([id, parent, , detail]: SqlValue[]) => ({
-    id: Number(id),
-    parent: Number(parent),
-    detail: String(detail),
-  }))
-  return { kind: verdict.kind, reads: verdict.reads, writes: verdict.writes, lane: chooseLane(verdict), plan }
+  const { lane, plan } = await tenant.read(({ statements }) => {
+    const prepared = prepare({ statements }, sql)
+    return { lane: laneOf(statements, prepared, sql, verdict), plan: planOf(statements, sql) }
+  })
+  return { kind: verdict.kind, reads: verdict.reads, writes: verdict.writes, lane, plan }
 }
-
-const unlimited: ReadLimits = { maxRows: 1_000, maxBytes: 1e9, deadline: Number.POSITIVE_INFINITY }
 
 function writeVerdict(tenant: Tenant, sql: string): Verdict {
   const verdict = tenant.branch.head.verdict(sql)

@@ -5,6 +5,7 @@ import { crashPoint } from '../base/crash-point.ts'
 import { refuse } from '../base/refusal.ts'
 import type { FileRow } from '../catalog/files.ts'
 import type { TenantRow } from '../catalog/tenants.ts'
+import type { ProcessLane } from '../query/process-lane.ts'
 import { runSteps } from '../schema/apply.ts'
 import { codeOf, guarded } from '../storage/faults.ts'
 import type { PooledFile } from '../storage/file-pool.ts'
@@ -74,6 +75,23 @@ export class Tenant {
       return work({ statements: new Statements(image) })
     } finally {
       image.close()
+    }
+  }
+
+  /**
+   * Read in a process, right after something was read here: the file is open, and stays so meanwhile. `source` is its
+   * path, or the bytes of an empty one where there is none.
+   */
+  async readAside<T>(work: (lane: ProcessLane, source: string | Uint8Array) => Promise<T>): Promise<T> {
+    const { processLane } = this.#parts
+    if (this.row.fileId === null) return work(processLane, this.branch.head.image)
+    const { path } = this.#opened()
+    const pooled = this.#pooled as PooledFile
+    pooled.held++
+    try {
+      return await work(processLane, path)
+    } finally {
+      pooled.held--
     }
   }
 

@@ -3,6 +3,7 @@ import { encodeRows, Value } from '../../protocol/values.ts'
 import { refuse } from '../base/refusal.ts'
 import { executeBatch, execute as executeStatement, explain as explainStatement, runQuery } from '../engine/sql.ts'
 import type { RowSet } from '../query/execute.ts'
+import type { RowText } from '../query/process-lane.ts'
 import { JsonText } from '../rpc/contract.ts'
 import {
   decodeParams,
@@ -48,8 +49,14 @@ export const run = method({
   result: z.object({ columns: Columns, rows: Rows, truncated: z.literal(true).optional() }),
   refusals: sqlRefusals,
   handle: (call, { sql, params, rowFormat, maxRows, ...scope }) => {
-    const found = runQuery(call.tenant(scope), sql, decodeParams(params), readLimits(call, maxRows))
-    const show = (set: RowSet) => (rowFormat === 'array' ? shownAsText(set) : shown(set, rowFormat))
+    const asObjects = rowFormat === 'object'
+    const options = { limits: readLimits(call, maxRows), asObjects, caller: call }
+    const found = runQuery(call.tenant(scope), sql, decodeParams(params), options)
+    const show = (found: RowSet | RowText) => {
+      if (!('rowText' in found)) return asObjects ? shown(found, rowFormat) : shownAsText(found)
+      if (asObjects) requireDistinct(found.columns)
+      return resultText(found.columns, `[${found.rowText}]`, found.truncated)
+    }
     return found instanceof Promise ? found.then(show) : show(found)
   },
 })
@@ -108,14 +115,17 @@ export const explain = method({
 /** The columns of a statement, as JSON: they are the same object for every result of it. */
 const columnTexts = new WeakMap<RowSet['columns'], string>()
 
-function shownAsText({ columns, rows, truncated }: RowSet): JsonText {
+function resultText(columns: RowSet['columns'], rowText: string, truncated: boolean): JsonText {
   let columnText = columnTexts.get(columns)
   if (columnText === undefined) {
     columnText = JSON.stringify(columns)
     columnTexts.set(columns, columnText)
   }
-  const rowText = JSON.stringify(encodeRows(rows))
   return new JsonText(`{"columns":${columnText},"rows":${rowText}${truncated ? ',"truncated":true' : ''}}`)
+}
+
+function shownAsText({ columns, rows, truncated }: RowSet): JsonText {
+  return resultText(columns, JSON.stringify(encodeRows(rows)), truncated)
 }
 
 function shown({ columns, rows, truncated }: RowSet, rowFormat: 'array' | 'object') {

@@ -1,10 +1,12 @@
 import * as z from 'zod'
 import { ColumnName, TableName } from '../../protocol/names.ts'
 import { decodeValue, encodeValue, isPlainObject, Row, type SqlValue } from '../../protocol/values.ts'
+import { runQuery } from '../engine/sql.ts'
 import type { RowSet } from '../query/execute.ts'
-import { countRows, deleteRows, getRow, insertRows, listRows, type RowKey, updateRows } from '../query/rows.ts'
+import { counting, deleteRows, getRow, insertRows, listing, type RowKey, updateRows } from '../query/rows.ts'
 import type { TableShape } from '../query/table-shape.ts'
 import { type Condition, compileWhere, type Where } from '../query/where.ts'
+import { JsonText } from '../rpc/contract.ts'
 import {
   type Call,
   decode,
@@ -96,9 +98,10 @@ export const list = method({
       offset,
       columns,
     }
-    return after(
-      tenant.read((reader) => listRows(reader, shape, options, readLimits(call))),
-      (found) => ({ rows: objects(found) }),
+    const { sql, params } = listing(shape, options)
+    const found = runQuery(tenant, sql, params, { limits: readLimits(call), asObjects: true, caller: call })
+    return after(found, (found) =>
+      'rowText' in found ? new JsonText(`{"rows":[${found.rowText}]}`) : { rows: objects(found) },
     )
   },
 })
@@ -111,10 +114,11 @@ export const count = method({
   refusals: readRefusals,
   handle: (call, { table, where, ...scope }) => {
     const { tenant, shape } = at(call, table, scope)
-    return after(
-      tenant.read((reader) => countRows(reader, shape, conditionOf(shape, where))),
-      (count) => ({ count }),
-    )
+    const { sql, params } = counting(shape, conditionOf(shape, where))
+    const found = runQuery(tenant, sql, params, { limits: readLimits(call), caller: call })
+    return after(found, (found) => ({
+      count: 'rowText' in found ? JSON.parse(found.rowText)[0] : (found.rows[0]?.[0] as number),
+    }))
   },
 })
 

@@ -24,6 +24,15 @@ export function prepare({ statements }: { readonly statements: Statements }, sql
   }
 }
 
+/** The same, for one that is not kept. */
+export function prepareOnce(statements: Statements, sql: string): Prepared {
+  try {
+    return statements.once(sql)
+  } catch (error) {
+    return refuseSqlError(error)
+  }
+}
+
 /** Turn what SQLite said while a client's statement ran into a refusal of a stable kind. */
 export function refuseSqlError(error: unknown): never {
   if (error instanceof Refusal) throw error

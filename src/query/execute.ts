@@ -28,28 +28,43 @@ export const noLimits: ReadLimits = {
 
 const rowsBetweenClockLooks = 256
 
+/** Read what a statement returns, every value exact. */
+export function readRows(prepared: Prepared, params: Params, limits: ReadLimits, isShort = false): RowSet {
+  const rows: SqlValue[][] = []
+  const outcome = eachRow(prepared, params, limits, (row) => rows.push(row), isShort)
+  return { columns: prepared.columns, rows, truncated: outcome === 'truncated' }
+}
+
 /**
- * Read what a statement returns, every value exact.
+ * Take what a statement returns row by row, every value exact.
  *
- * SQLite's integers have 64 bits, JavaScript's numbers 53. Reading every integer as a bigint would be exact and slow,
- * so rows are read as numbers first; only if one of them is beyond 2^53 are they read again as bigints.
+ * SQLite's integers have 64 bits, JavaScript's numbers 53. Reading every integer as a bigint would be exact and slow, so
+ * rows are read as numbers first; from the first one on that is beyond 2^53 they are read again as bigints. Nobody writes
+ * meanwhile: this thread does not give up the connection, or the caller holds a transaction.
  *
  * @param isShort it returns a few rows at most, so they can be read at once
  */
-export function readRows(prepared: Prepared, params: Params, limits: ReadLimits, isShort = false): RowSet {
+export function eachRow(
+  prepared: Prepared,
+  params: Params,
+  limits: ReadLimits,
+  take: (row: SqlValue[], bytes: number) => void,
+  isShort = false,
+): 'complete' | 'truncated' {
   try {
     const bound = bindable(prepared, params)
     const { statement } = prepared
     const find = () => (isShort ? statement.all(...bound) : statement.iterate(...bound)) as Iterable<SqlValue[]>
-    const rows: SqlValue[][] = []
-    const outcome = collect(prepared, find(), limits, rows, false)
-    if (outcome !== 'inexact') return { columns: prepared.columns, rows, truncated: outcome === 'truncated' }
-    rows.length = 0
+    const taken = { rows: 0, bytes: 0 }
+    const outcome = collect(prepared, find(), limits, take, taken, false)
+    if (outcome !== 'inexact') return outcome
     prepared.statement.safeIntegers(true)
     try {
-      const truncated = collect(prepared, find(), limits, rows, true) === 'truncated'
-      for (const row of rows) narrow(row)
-      return { columns: prepared.columns, rows, truncated }
+      const narrowed = (row: SqlValue[], bytes: number) => {
+        narrow(row)
+        take(row, bytes)
+      }
+      return collect(prepared, find(), limits, narrowed, taken, true) as 'complete' | 'truncated'
     } finally {
       prepared.statement.safeIntegers(false)
     }
@@ -74,7 +89,8 @@ export function write(prepared: Prepared, params: Params, changesOf: () => numbe
     }
     const rows: SqlValue[][] = []
     const found = prepared.statement.iterate(...bound) as Iterable<SqlValue[]>
-    const truncated = collect(prepared, found, limits, rows, true) === 'truncated'
+    const taken = { rows: 0, bytes: 0 }
+    const truncated = collect(prepared, found, limits, (row) => rows.push(row), taken, true) === 'truncated'
     if (truncated) refuse('limitExceeded', { limit: 'maxResultRows', max: limits.maxRows })
     for (const row of rows) narrow(row)
     return { changes: changesOf(), returned: { columns: prepared.columns, rows, truncated: false } }
@@ -83,29 +99,30 @@ export function write(prepared: Prepared, params: Params, changesOf: () => numbe
   }
 }
 
-/** `inexact`: an integer may have lost digits, and the rows are worth nothing. */
+/** `inexact`: the next row to be taken has an integer that may have lost digits. */
 type Outcome = 'complete' | 'truncated' | 'inexact'
 
-/** Fill `rows` from what a statement gives, up to the limits. */
+/** Take what a statement gives, up to the limits, from the first row on that is not in `taken`. */
 function collect(
   prepared: Prepared,
   found: Iterable<SqlValue[]>,
   limits: ReadLimits,
-  rows: SqlValue[][],
+  take: (row: SqlValue[], bytes: number) => void,
+  taken: { rows: number; bytes: number },
   isExact: boolean,
 ): Outcome {
-  let bytes = 0
+  let at = 0
   for (const row of found) {
-    if (rows.length >= limits.maxRows) return 'truncated'
-    if (rows.length % rowsBetweenClockLooks === rowsBetweenClockLooks - 1 && performance.now() > limits.deadline) {
-      refuse('timeout', {})
-    }
+    if (at++ < taken.rows) continue
+    if (taken.rows >= limits.maxRows) return 'truncated'
+    if (at % rowsBetweenClockLooks === 0 && performance.now() > limits.deadline) refuse('timeout', {})
     const rowBytes = measure(row, isExact)
     if (rowBytes < 0) return 'inexact'
-    bytes += rowBytes
-    if (bytes > limits.maxBytes) refuse('limitExceeded', { limit: 'maxResultBytes', max: limits.maxBytes })
-    for (const at of prepared.booleans) row[at] = asBoolean(row[at] as SqlValue)
-    rows.push(row)
+    taken.bytes += rowBytes
+    if (taken.bytes > limits.maxBytes) refuse('limitExceeded', { limit: 'maxResultBytes', max: limits.maxBytes })
+    for (const column of prepared.booleans) row[column] = asBoolean(row[column] as SqlValue)
+    take(row, rowBytes)
+    taken.rows++
   }
   return 'complete'
 }

@@ -68,7 +68,7 @@ export function inspect(db: Database.Database, sql: string): Verdict {
     if (isRefusedFunction(name)) refuse('sqlRefused', { rule: 'function', reason: `function ${name}` })
   }
 
-  if (isExplained) return { kind: 'read', returnsRows: true, reads: [], writes: [], solo: false, loops: true }
+  if (isExplained) return { kind: 'read', returnsRows: true, reads: [], writes: [], solo: false, loops: false }
   return {
     kind: inner.readonly ? 'read' : 'write',
     returnsRows: inner.reader,
@@ -160,15 +160,15 @@ function programOf(db: Database.Database, sql: string): Instruction[] {
     unknown[],
     Instruction
   >
-  const asked = sql.match(/\?(?!\d)/g)?.length ?? 0
-  return withNulls(asked, (parameters) => statement.all(...parameters))
+  return withNulls(sql, (parameters) => statement.all(...parameters))
 }
 
 /**
  * Call `run` with as many nulls as the statement has parameters, and any name. Better-sqlite3 insists on a value for every
  * parameter, even under EXPLAIN, and does not tell how many there are: start from a guess and search.
  */
-function withNulls<T>(guess: number, run: (parameters: unknown[]) => T): T {
+export function withNulls<T>(sql: string, run: (parameters: unknown[]) => T): T {
+  const guess = sql.match(/\?(?!\d)/g)?.length ?? 0
   let atLeast = 0
   let atMost = 32_766 // SQLITE_MAX_VARIABLE_NUMBER
   let count = Math.min(guess, atMost)

@@ -4,7 +4,7 @@ import { refuse } from '../base/refusal.ts'
 import { quoteName } from '../schema/sql.ts'
 import type { Reader, Writer } from '../storage/tenant-file.ts'
 import { prepare, refuseSqlError } from './errors.ts'
-import { bindableValue, noLimits, type ReadLimits, type RowSet, readRows, type WriteResult, write } from './execute.ts'
+import { bindableValue, noLimits, type RowSet, readRows, type WriteResult, write } from './execute.ts'
 import { requireColumn, type TableShape } from './table-shape.ts'
 import type { Condition } from './where.ts'
 
@@ -162,7 +162,13 @@ export interface ListOptions {
   readonly offset: number
 }
 
-export function listRows(reader: Reader, table: TableShape, options: ListOptions, limits: ReadLimits): RowSet {
+/** A statement that the daemon writes, with its parameters. */
+export interface Written {
+  readonly sql: string
+  readonly params: readonly SqlValue[]
+}
+
+export function listing(table: TableShape, options: ListOptions): Written {
   const columns = options.columns?.map((name) => quoteName(requireColumn(table, name))).join(', ') ?? '*'
   const order = options.orderBy.map(
     ({ column, descending }) => `${quoteName(requireColumn(table, column))}${descending ? ' desc' : ''}`,
@@ -174,12 +180,12 @@ export function listRows(reader: Reader, table: TableShape, options: ListOptions
     'limit ? offset ?',
   ]
   const params = [...(options.where?.params ?? []), BigInt(options.limit), BigInt(options.offset)]
-  return readRows(prepare(reader, sql.filter(Boolean).join(' ')), params, limits)
+  return { sql: sql.filter(Boolean).join(' '), params }
 }
 
-export function countRows(reader: Reader, table: TableShape, where: Condition | undefined): number {
+export function counting(table: TableShape, where: Condition | undefined): Written {
   const sql = `select count(*) from ${quoteName(table.name)}${where ? ` where ${where.sql}` : ''}`
-  return readRows(prepare(reader, sql), where?.params ?? [], noLimits).rows[0]?.[0] as number
+  return { sql, params: where?.params ?? [] }
 }
 
 function oneChange(): number {

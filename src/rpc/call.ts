@@ -27,6 +27,10 @@ export class RunningCall {
     this.#controller.abort(reason)
   }
 
+  beforeWrites(snapshot: Promise<void>): void {
+    this.session.beforeWrites(snapshot)
+  }
+
   /** Report progress to the client, if it asked for it with `progressToken`. */
   progress(value: object): void {
     if (this.#progressToken === undefined) return

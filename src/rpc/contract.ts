@@ -1,5 +1,6 @@
 import type * as z from 'zod'
 import type { ErrorKind } from '../../protocol/errors.ts'
+import type { Access } from './session.ts'
 
 /**
  * One method of the wire, declared once: checks, static types, OpenRPC, the typed client and the reference page all
@@ -12,7 +13,7 @@ export interface Method<C = never, P extends z.ZodType = z.ZodType, R extends z.
    * changes what later calls may rely on (schema, catalog, a whole import): calls that a session sends after it wait for
    * it; `session` concerns the connection alone.
    */
-  readonly access: 'read' | 'write' | 'edit' | 'session'
+  readonly access: Access
   readonly params: P
   readonly result: R
   /** The kinds of refusal to expect; a refusal of another kind counts as a bug. */

@@ -52,7 +52,7 @@ export class Dispatcher<C extends RunningCall> implements Dispatch {
   request(session: Session, request: Record<string, unknown>, reply: (json: string) => void): void {
     session.inOrder({
       id: request.id,
-      isEdit: this.#options.registry.get(String(request.method))?.access === 'edit',
+      access: this.#options.registry.get(String(request.method))?.access ?? 'session',
       run: () => this.#run(session, request, reply),
       refuse: ({ kind, data }) => reply(failureText(request.id as RequestId, wireError(kind, data as never))),
     })

@@ -24,10 +24,13 @@ export interface Dispatch {
   request(session: Session, request: Record<string, unknown>, reply: (json: string) => void): void
 }
 
+/** What a call may change; see `Method`. */
+export type Access = 'read' | 'write' | 'edit' | 'session'
+
 /** A request that may have to wait for its turn. */
 export interface WaitingCall {
   readonly id: unknown
-  readonly isEdit: boolean
+  readonly access: Access
   run(): void
   refuse(reason: Refusal): void
 }
@@ -61,6 +64,7 @@ export class Session {
   #unanswered = 0
   #underWay = 0
   #isHeld = false
+  #snapshotsAwaited = 0
   #waiting: WaitingCall[] = []
   #inputEnded = false
   #closing: Promise<void> | undefined
@@ -133,8 +137,18 @@ export class Session {
     }
   }
 
-  #canRun({ isEdit }: WaitingCall): boolean {
-    return !this.#isHeld && !(isEdit && this.#underWay > 0)
+  #canRun({ access }: WaitingCall): boolean {
+    if (this.#isHeld) return false
+    if (access === 'write') return this.#snapshotsAwaited === 0
+    return !(access === 'edit' && this.#underWay > 0)
+  }
+
+  /** Later calls that write wait for this: a call that reads has not begun to. */
+  beforeWrites(snapshot: Promise<void>): void {
+    this.#snapshotsAwaited++
+    void snapshot.then(() => {
+      if (--this.#snapshotsAwaited === 0) this.#runWaiting()
+    })
   }
 
   /** A call that did not answer at once: from now on it can be cancelled. */

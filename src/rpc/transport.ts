@@ -14,12 +14,14 @@ export interface TransportOptions {
 /** What is to be sent goes out before the end of the tick when it is longer than this. */
 const flushChars = 1024 * 1024
 
+const msBetweenProbes = 200
+
 /** What comes in over a transport. */
 export interface TransportHandler {
   message(value: unknown): void
   refused(fault: FrameFault): void
   broken(reason: string): void
-  /** Nothing more will come in. The output may still take answers, unless `gone`. */
+  /** Nothing more will come in. The output may still take answers, unless `gone`; that may be found out later. */
   ended(gone: boolean): void
 }
 
@@ -40,6 +42,7 @@ export class Transport {
   #flushScheduled = false
   #paused = false
   #ended = false
+  #gone = false
 
   constructor(input: Readable, output: Writable, handler: TransportHandler, options: TransportOptions) {
     this.#input = input
@@ -52,11 +55,19 @@ export class Transport {
       broken: (reason: string) => handler.broken(reason),
     }
     this.#deframer = new Deframer(frames, options.maxMessageBytes, options.framing)
+    let probe: NodeJS.Timeout | undefined
     const end = (gone: boolean) => {
-      if (this.#ended) return
-      this.#ended = true
-      this.#deframer.end()
+      if (!this.#ended) {
+        this.#ended = true
+        this.#deframer.end()
+        probe = setInterval(() => output.write(''), msBetweenProbes).unref()
+      }
+      if (this.#gone) return
+      this.#gone = gone
+      if (gone) clearInterval(probe)
       handler.ended(gone)
+      // One that has only stopped sending does not notice; where nobody is left, this fails.
+      if (!gone && output.writable) output.write('')
     }
     input.on('data', (chunk: Buffer) => {
       nextTurn()

@@ -1,6 +1,6 @@
+import { createRequire } from 'node:module'
 import { Worker } from 'node:worker_threads'
 import { assert } from '../base/assert.ts'
-import { compiledFile } from '../base/program.ts'
 
 /** What the thread is asked, and says. */
 export interface CheckpointJob {
@@ -18,6 +18,9 @@ export interface RunningCheckpoint {
   /** Hold this thread until the other one has let go of the file. */
   wait(): void
 }
+
+// By its name in package.json: a thread needs compiled code, also where this runs from its sources, as in tests.
+const program = createRequire(import.meta.url).resolve('#checkpoint-thread')
 
 /** A thread without work ends after this. */
 const idleMs = 10_000
@@ -58,7 +61,6 @@ class CheckpointThread {
 
   constructor(onEnd: () => void) {
     this.#onEnd = onEnd
-    const program = compiledFile('./checkpoint-thread.js', import.meta.url)
     this.#worker = new Worker(program, { workerData: this.#done.buffer })
     this.#worker.unref()
     this.#worker.on('message', (report: CheckpointReport) => this.#finish(report))

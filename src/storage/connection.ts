@@ -31,6 +31,7 @@ export function openFile(file: string, durability: Durability, cacheBytes = defa
 export function openReadOnly(file: string): Database.Database {
   const db = new Database(file, { readonly: true, fileMustExist: true, timeout: 2_000 })
   db.pragma('trusted_schema = off')
+  db.pragma('temp_store = memory')
   return db
 }
 

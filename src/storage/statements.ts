@@ -5,12 +5,14 @@ import { Lru } from '../base/lru.ts'
 export interface Prepared {
   readonly statement: Database.Statement<unknown[], unknown>
   /** Result columns; empty where it returns no rows. Names need not be unique. */
-  readonly columns: readonly ResultColumn[]
+  readonly columns: Columns
   /** Positions of columns declared BOOLEAN. */
   readonly booleans: readonly number[]
   /** It has parameters like `?2`, which better-sqlite3 takes for names. */
   readonly isNumbered: boolean
 }
+
+export type Columns = readonly ResultColumn[]
 
 export interface ResultColumn {
   readonly name: string
@@ -35,6 +37,11 @@ export class Statements {
     const prepared = prepare(this.#db, sql)
     this.#cache.set(sql, prepared)
     return prepared
+  }
+
+  /** Prepare a statement that is not kept. */
+  once(sql: string): Prepared {
+    return prepare(this.#db, sql)
   }
 
   /** Forget them all: the schema has changed. */
