@@ -108,7 +108,8 @@ export function edit<M extends EditMethod, A extends Globals & EditOptions>(
         const { tenantsToProve } = result
         if (tenantsToProve > 0) context.output.line(`-- the rows of ${tenantsToProve} tenants are looked at first`)
         context.output.note('Nothing was changed: this is a dry run.')
-      } else context.output.note(`${done(args)} (change set ${result.changeSet})`)
+      } else if (result.changeSet === null) context.output.note('Nothing to do: it is so already.')
+      else context.output.note(`${done(args)} (change set ${result.changeSet})`)
     })
   }
 }

@@ -87,7 +87,7 @@ export async function editSchemaInTurn(
   try {
     const evolved = evolve(trial, from.schema, edit.changes, () => parts.ids.next())
     const { steps: plan, proofs } = evolved
-    const isNothing = edit.changes.length === 0 && edit.merged === undefined && edit.fastForward === undefined
+    const isNothing = plan.length === 0 && edit.merged === undefined && edit.fastForward === undefined
     const isTrial = edit.dryRun || isNothing
     // Who writes from now on, or does so already, is proved again.
     if (!isTrial) branch.watch = new Set(branch.taken.keys())

@@ -94,7 +94,7 @@ export const Step = z
   .meta({ id: 'Step', description: 'one SQL statement of a plan' })
 
 export const EditResult = z.object({
-  changeSet: z.string().nullable().describe('null for a dry run'),
+  changeSet: z.string().nullable().describe('null for a dry run, and where there was nothing to change'),
   plan: z.array(Step).readonly(),
   tenantsToProve: z.int().describe('tenants whose rows were, or would be, looked at first'),
 })

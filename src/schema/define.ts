@@ -2,7 +2,7 @@ import { isSystemColumn, type Noun, nameFault } from '../../protocol/names.ts'
 import { refuse } from '../base/refusal.ts'
 import type { AddColumn, ColumnAlteration } from './change.ts'
 import type { Action, Column, ForeignKey, Index, IndexColumn, Key, Schema, Table, Trigger } from './model.ts'
-import { indexesOf, isKeyColumn, isReservedName, rowidAlias } from './model.ts'
+import { indexesOf, indexForm, isKeyColumn, isReservedName, rowidAlias } from './model.ts'
 import { parseTrigger } from './parse.ts'
 import { defaultIndexName } from './plan.ts'
 import { now } from './print.ts'
@@ -167,8 +167,15 @@ export function defineIndex(schema: Schema, spec: IndexSpec): Index {
     columns: spec.columns.map(defineIndexColumn),
     ...(spec.where !== undefined && { where: expressionText(spec.where, 'createIndex') }),
   }
-  if (spec.name !== undefined) checkName('index', spec.name)
-  return { name: spec.name ?? defaultIndexName(schema, index), ...index }
+  if (spec.name !== undefined) {
+    checkName('index', spec.name)
+    return { name: spec.name, ...index }
+  }
+  // Without a name, each try would make another one.
+  const form = indexForm({ name: '', ...index })
+  const equal = indexesOf(schema, spec.table).find((other) => indexForm(other) === form)
+  if (equal) refuse('indexExists', { index: equal.name })
+  return { name: defaultIndexName(schema, index), ...index }
 }
 
 /** `sql` is one CREATE TRIGGER statement. */

@@ -153,6 +153,15 @@ describe('a column', () => {
     }
   })
 
+  test('that is so already is no change', async () => {
+    const before = await state()
+    for (const alteration of [{ nullable: true }, { type: 'int' }, { unique: false }, { check: null }]) {
+      const result = await client.call('column.alter', { table: 't', name: 'a', ...alteration })
+      expect(result).toEqual({ changeSet: null, plan: [], tenantsToProve: 0 })
+    }
+    expect(await state()).toEqual(before)
+  })
+
   test.each(["it's", '"quoted"', "'); drop table t; --", '?'])('is filled with %s as it is', async (fill) => {
     await client.call('column.alter', { table: 't', name: 'a', type: 'TEXT', nullable: false, fill })
     expect(await query('y', 'select a from t order by rowid')).toEqual([['2'], [fill]])
@@ -171,6 +180,15 @@ describe('an index', () => {
     expect(await state()).toEqual(before)
     await client.call('index.drop', { name: 'i' })
     expect((await client.refused('index.drop', { name: 'i' })).kind).toBe('indexNotFound')
+  })
+
+  test('without a name is made once, but as often as it is another one', async () => {
+    const index = { table: 't', columns: ['a'] }
+    await client.call('index.create', index)
+    expect(await client.refused('index.create', index)).toMatchObject({ kind: 'indexExists', index: 'idx_t_a' })
+    await client.call('index.create', { ...index, where: 'a > 1' })
+    expect(await client.refused('index.create', { ...index, where: 'a>1' })).toMatchObject({ index: 'idx_t_a_2' })
+    expect((await client.call('index.list')).indexes).toHaveLength(2)
   })
 
   test('may be over expressions, a part of the rows, and in any order, for every tenant', async () => {
