@@ -176,11 +176,14 @@ export const merge = method({
     database,
     source: BranchName,
     target: BranchName.optional().describe('default: main'),
-    deleteSource: z.boolean().default(false),
+    deleteSource: z
+      .boolean()
+      .default(false)
+      .describe('the source is gone in the moment in which it is merged, or is up to date'),
     ...mergeParams,
   }),
   result: MergeResult,
-  refusals: [...mergeRefusals, 'protected'],
+  refusals: [...mergeRefusals, 'protected', 'headMoved'],
   handle: (call, { database, source, target = 'main', ...options }) =>
     mergeBranches(
       call.engine,

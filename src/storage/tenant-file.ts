@@ -1,3 +1,4 @@
+import fs from 'node:fs'
 import type Database from 'better-sqlite3'
 import { crashPoint } from '../base/crash-point.ts'
 import { Refusal, refuse } from '../base/refusal.ts'
@@ -147,6 +148,23 @@ export function readChangeSet(db: Database.Database): string {
   const changeSet = db.prepare(`select value from __cinch where key = 'changeSet'`).pluck().get()
   if (typeof changeSet !== 'string') throw new Error('the file has no mark of its schema')
   return changeSet
+}
+
+/** The same of a file that is not open; undefined where it is not there, or too broken to say. */
+export function findChangeSet(path: string): string | undefined {
+  if (!fs.existsSync(path)) return undefined
+  try {
+    const db = openFile(path, 'normal')
+    try {
+      return requireChangeSet(db, path)
+    } finally {
+      db.close()
+    }
+  } catch (error) {
+    const isBroken = error instanceof Refusal || /^SQLITE_(CORRUPT|NOTADB)/.test(codeOf(error))
+    if (isBroken) return undefined
+    throw error
+  }
 }
 
 /** The same of a tenant's file. One without the mark is none of ours: emptied, or put there by somebody else. */
