@@ -10,8 +10,8 @@ export const crashPoints = [
   'project.settings',
   'project.catalogMade',
   'project.placed',
-  // A project is opened: plans are done; about to remove what belongs to nobody; everything like it is gone.
-  'open.plansFinished',
+  // A project is opened: plans are settled; about to remove what belongs to nobody; everything like it is gone.
+  'open.plansSettled',
   'open.sweeping',
   'open.swept',
   // Files: each step leaves something that is not yet durable, or not yet whole.
@@ -75,7 +75,6 @@ export const crashPoints = [
   'edit.proved',
   'edit.flipping',
   'edit.flipped',
-  'merge.merged',
   'migrate.committing',
   'migrate.committed',
   'drain.writtenBeside',
@@ -91,6 +90,9 @@ export const crashPoints = [
   'import.committed',
   'dropFile.recording',
   'dropFile.recorded',
+  // A table that is made for rows: what is to come is written down first.
+  'importRows.planning',
+  'importRows.planned',
   'importRows.committing',
   'importRows.committed',
 ] as const

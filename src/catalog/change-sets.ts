@@ -22,6 +22,9 @@ export interface ChangeSet {
   readonly sameAs: string | null
 }
 
+/** One that has no place in the order of changes yet. */
+export type PlannedChangeSet = Omit<ChangeSet, 'seq'>
+
 export class ChangeSets {
   readonly #insert: Database.Statement
   readonly #get: Database.Statement<[string], ChangeSet>

@@ -1,10 +1,26 @@
 import type Database from 'better-sqlite3'
+import type { PlannedChangeSet } from './change-sets.ts'
 
 /**
- * What is to be done to the disk after a catalog write that already speaks of it as done. Written in that write, deleted
- * when it is done; what is found at start is done then. Each can be done twice.
+ * What a catalog write and the disk have to agree on, where they cannot change at once. Deleted when they do; what is found
+ * at start is settled then. Each can be settled twice.
  */
-export type Plan = { readonly id: number; readonly kind: 'moveFolder'; readonly from: string; readonly to: string }
+export type Plan = (MoveFolder | Flip) & { readonly id: number }
+
+/** Written in the write that speaks of the folder's new name already: the move is made up for. */
+interface MoveFolder {
+  readonly kind: 'moveFolder'
+  readonly from: string
+  readonly to: string
+}
+
+/** Written before a file goes to a change set of its own: if the file stands there, the branch is to stand there, too. */
+interface Flip {
+  readonly kind: 'flip'
+  readonly branchId: number
+  readonly fileId: number
+  readonly changeSet: PlannedChangeSet
+}
 
 export class Plans {
   readonly #insert: Database.Statement
@@ -17,9 +33,10 @@ export class Plans {
     this.#delete = db.prepare('delete from plan where id = ?')
   }
 
-  insert({ kind, ...data }: Omit<Plan, 'id'>): Plan {
+  insert(plan: MoveFolder | Flip): Plan {
+    const { kind, ...data } = plan
     const { lastInsertRowid } = this.#insert.run({ kind, data: JSON.stringify(data) })
-    return { id: Number(lastInsertRowid), kind, ...data }
+    return { id: Number(lastInsertRowid), ...plan }
   }
 
   all(): Plan[] {

@@ -1,12 +1,10 @@
-import fs from 'node:fs'
 import { crashPoint } from '../base/crash-point.ts'
 import { refuse } from '../base/refusal.ts'
-import type { Plan } from '../catalog/plans.ts'
 import { checkName } from '../schema/define.ts'
-import { syncFolder } from '../storage/files.ts'
 import { branchFolder } from '../storage/layout.ts'
 import { Branch } from './branch.ts'
 import type { Engine, EngineParts } from './engine.ts'
+import { settlePlan } from './plans.ts'
 import { settleWriters } from './writers.ts'
 
 export interface NewBranch {
@@ -104,25 +102,9 @@ async function renameSettled(engine: Engine, database: string, name: string, new
   branch.database.remove(branch)
   branch.row = { ...branch.row, name: newName }
   branch.database.add(branch)
-  finishPlan(parts, plan)
+  settlePlan(parts, plan)
   for (const other of branch.database.branches.values()) other.refreshAll()
   return branch
-}
-
-/** Do what a crash left undone. */
-export function finishPlans(parts: EngineParts): void {
-  for (const plan of parts.catalog.plans.all()) finishPlan(parts, plan)
-}
-
-function finishPlan({ catalog, layout }: EngineParts, plan: Plan): void {
-  const from = layout.absolute(plan.from)
-  if (fs.existsSync(from)) {
-    fs.renameSync(from, layout.absolute(plan.to))
-    syncFolder(layout.root)
-  }
-  crashPoint('plan.moved')
-  catalog.writeNow(() => catalog.plans.delete(plan.id))
-  crashPoint('plan.deleted')
 }
 
 function requireInHistory({ catalog }: EngineParts, branch: Branch, changeSet: string): string {

@@ -6,7 +6,9 @@ import type { TenantRow } from '../catalog/tenants.ts'
 import { removeDatabaseFile, sizeOf } from '../storage/files.ts'
 import { branchFolder } from '../storage/layout.ts'
 import type { Branch } from './branch.ts'
+import type { Alongside } from './edit.ts'
 import type { Engine, EngineParts } from './engine.ts'
+import type { Head } from './heads.ts'
 import { freeFiles, setAside } from './leftovers.ts'
 import type { FileSteps } from './sharing.ts'
 import { Slices, unwatched } from './slices.ts'
@@ -18,19 +20,9 @@ import { settleWriters } from './writers.ts'
  * files are.
  */
 export async function deleteBranch(engine: Engine, database: string, name: string): Promise<void> {
-  const { catalog, drain } = engine.parts
+  const { drain } = engine.parts
   const deletion = new BranchDeletion(engine.parts, engine.branch(database, name))
-  await drain.pausedWhile(async () => {
-    try {
-      do await deletion.prepare()
-      while (!deletion.isReady())
-      catalog.writeNow(() => deletion.record())
-    } catch (error) {
-      deletion.abandon()
-      throw error
-    }
-    deletion.done()
-  })
+  await drain.pausedWhile(() => deletion.run())
   await deletion.free()
 }
 
@@ -50,9 +42,10 @@ export function requireDeletable({ config }: EngineParts, branch: Branch): void 
  *        ▲          │
  *        └──────────┘ somebody changed what was prepared
  */
-export class BranchDeletion {
+export class BranchDeletion implements Alongside {
   readonly #parts: EngineParts
   readonly #branch: Branch
+  readonly #head: Head | undefined
   /** Files that others see, by their ids. */
   readonly #handedOver = new Map<number, HandedOver>()
   /** Places where files were put that are not handed over there after all. */
@@ -65,11 +58,29 @@ export class BranchDeletion {
   #removed: readonly number[] = []
   #folders: readonly string[] = []
 
-  /** Refuses as `requireDeletable`. */
-  constructor(parts: EngineParts, branch: Branch) {
+  /**
+   * Refuses as `requireDeletable`.
+   *
+   * @param head where it has to stand still at its end, or is not deleted: `headMoved`
+   */
+  constructor(parts: EngineParts, branch: Branch, head?: Head) {
     requireDeletable(parts, branch)
     this.#parts = parts
     this.#branch = branch
+    this.#head = head
+  }
+
+  /** All of it but the removal of files. */
+  async run(): Promise<void> {
+    try {
+      do await this.prepare()
+      while (!this.isReady())
+      this.#parts.catalog.writeNow(() => this.record())
+    } catch (error) {
+      this.abandon()
+      throw error
+    }
+    this.done()
   }
 
   /** Put the files that others see where they will lie, a slice at a time. */
@@ -88,10 +99,12 @@ export class BranchDeletion {
     crashPoint('branchDelete.handedOver')
   }
 
-  /** Whether it can be recorded now. Refuses as `requireDeletable`. */
+  /** Whether it can be recorded now. Refuses as the constructor. */
   isReady(): boolean {
     const { catalog, layout, pool, sharing } = this.#parts
     requireDeletable(this.#parts, this.#branch)
+    const { database, head, name } = this.#branch
+    if (this.#head && head !== this.#head) refuse('headMoved', { database: database.row.name, branch: name })
     if (this.#branch.taken.size > 0 || sharing.isBusy) return false
     for (const id of this.#handedOver.keys()) pool.close(id)
     const isUnchanged = catalog.currentSeq === this.#preparedAt || this.#isAsPrepared()

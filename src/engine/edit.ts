@@ -1,7 +1,7 @@
 import { encodeValue, type SqlValue, type WireValue } from '../../protocol/values.ts'
 import { crashPoint } from '../base/crash-point.ts'
 import { refuse } from '../base/refusal.ts'
-import type { ChangeSet } from '../catalog/change-sets.ts'
+import type { PlannedChangeSet } from '../catalog/change-sets.ts'
 import { noLimits, readRows } from '../query/execute.ts'
 import { type Evolved, evolve } from '../schema/apply.ts'
 import type { Change } from '../schema/change.ts'
@@ -26,8 +26,8 @@ export interface Edit {
   readonly client?: string
   /** Plan, try and count; change nothing. */
   readonly dryRun?: boolean
-  /** Runs within the catalog transaction of the flip: what it throws undoes the flip. */
-  readonly alongside?: (head: Head) => void
+  /** What becomes true together with it. */
+  readonly alongside?: Alongside
   /** The tenant whose write turn the caller holds. */
   readonly holding?: Tenant
   /** A merge: the other parent. */
@@ -40,6 +40,20 @@ export interface Merged {
   readonly changeSet: string
   /** Ids of the other side that are this side's, found by this merge. */
   readonly sameAs: readonly SameAs[]
+}
+
+/** What is done with a flip: both hold, or neither does. */
+export interface Alongside {
+  /** Gets ready for it. Asked again where `isReady` says no. */
+  prepare?(): Promise<void>
+  /** Asked at the gate. */
+  isReady?(): boolean
+  /** Right before that transaction. */
+  announce?(changeSet: PlannedChangeSet): void
+  /** Within the catalog transaction of the flip: what it throws undoes the flip. */
+  record(head: Head): void
+  /** Right after it. */
+  done?(): void
 }
 
 export interface EditOutcome {
@@ -96,14 +110,16 @@ export async function editSchemaInTurn(
 
     crashPoint('edit.tried')
     await prove(branch, proofs, tenants, progress)
-    let waiting: Promise<unknown> | undefined
-    do {
-      await waiting
+    for (;;) {
+      await edit.alongside?.prepare?.()
       await settleWriters(branch, edit.holding)
       progress.signal.throwIfAborted()
       // From here to the flip nothing gives up the thread: this is the gate.
-      waiting = proveAgain(branch, proofs)
-    } while (waiting)
+      if (edit.alongside?.isReady?.() === false) continue
+      const waiting = proveAgain(branch, proofs)
+      if (waiting === undefined) break
+      await waiting
+    }
     branch.requireWritable()
     parts.pool.flushAll()
     crashPoint('edit.proved')
@@ -113,6 +129,7 @@ export async function editSchemaInTurn(
     const head = new Head(id, evolved.schema, trial)
     flip(parts, branch, head, edit, evolved)
     isKept = true
+    edit.alongside?.done?.()
     return { changeSet: id, plan, tenantsToProve: tenants.length }
   } finally {
     branch.watch = undefined
@@ -136,12 +153,11 @@ function flip(parts: EngineParts, branch: Branch, head: Head, edit: Edit, { step
   const { catalog, heads, drain } = parts
   const parent = catalog.changeSets.get(branch.head.id)
   const depth = (parent?.depth ?? 0) + 1
-  const record = (): ChangeSet => ({
+  const changeSet: PlannedChangeSet = {
     id: head.id,
     parent: branch.head.id,
     merged: edit.merged?.changeSet ?? null,
     depth,
-    seq: catalog.nextSeq(),
     message: edit.message ?? null,
     client: edit.client ?? null,
     createdAt: parts.now(),
@@ -149,11 +165,12 @@ function flip(parts: EngineParts, branch: Branch, head: Head, edit: Edit, { step
     steps: JSON.stringify({ steps, rebuilt }),
     model: depth % modelInterval === 0 ? JSON.stringify(head.schema) : null,
     sameAs: edit.merged ? JSON.stringify(edit.merged.sameAs) : null,
-  })
+  }
+  edit.alongside?.announce?.(changeSet)
   catalog.writeNow(() => {
-    if (edit.fastForward === undefined) catalog.changeSets.insert(record())
+    if (edit.fastForward === undefined) catalog.changeSets.insert({ ...changeSet, seq: catalog.nextSeq() })
     catalog.branches.setHead(branch.row.id, head.id)
-    edit.alongside?.(head)
+    edit.alongside?.record(head)
     crashPoint('edit.flipping')
   })
   crashPoint('edit.flipped')

@@ -15,10 +15,10 @@ import { FilePool } from '../storage/file-pool.ts'
 import { moveDurably, removeDatabaseFile, replaceDurably } from '../storage/files.ts'
 import { branchFolder, Layout } from '../storage/layout.ts'
 import { Branch, DatabaseState } from './branch.ts'
-import { finishPlans } from './branches.ts'
 import { Drain } from './drain.ts'
 import { Heads, rootChangeSet } from './heads.ts'
 import { freeFiles, setAside } from './leftovers.ts'
+import { settlePlans } from './plans.ts'
 import { Positions } from './positions.ts'
 import { Sharing } from './sharing.ts'
 import type { Tenant } from './tenant.ts'
@@ -147,8 +147,8 @@ export class Engine implements AsyncDisposable {
     const catalog = Catalog.open(layout.catalog)
     try {
       const engine = new Engine(layout, config, catalog, log)
-      finishPlans(engine.parts)
-      crashPoint('open.plansFinished')
+      settlePlans(engine.parts)
+      crashPoint('open.plansSettled')
       sweep(engine.parts, log)
       crashPoint('open.swept')
       engine.parts.drain.wake()

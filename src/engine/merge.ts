@@ -1,4 +1,3 @@
-import { crashPoint } from '../base/crash-point.ts'
 import { refuse } from '../base/refusal.ts'
 import type { Change } from '../schema/change.ts'
 import type { Conflict, Resolution } from '../schema/conflicts.ts'
@@ -7,9 +6,9 @@ import type { SameAs } from '../schema/identities.ts'
 import { merge } from '../schema/merge.ts'
 import type { Step } from '../schema/plan.ts'
 import type { Branch } from './branch.ts'
-import { deleteBranch, requireDeletable } from './delete-branch.ts'
+import { BranchDeletion, requireDeletable } from './delete-branch.ts'
 import { type Edit, editSchemaInTurn, type Progress } from './edit.ts'
-import type { Engine } from './engine.ts'
+import type { Engine, EngineParts } from './engine.ts'
 
 export interface MergeOptions {
   readonly resolutions: readonly Resolution[]
@@ -32,46 +31,65 @@ export interface MergeOutcome {
 
 /**
  * Merge the schema of `source` into `target`: three-way, from their newest common ancestor. What comes of it is one
- * schema edit of the target, so it is tried, proved on the target's tenants, and becomes visible with one flip.
+ * schema edit of the target, so it is tried, proved on the target's tenants, and becomes visible with one flip. With
+ * `deleteSource` the source is gone in that moment; refuses `headMoved` if it was edited meanwhile.
  */
 export async function mergeBranches(
-  engine: Engine,
+  { parts }: Engine,
   source: Branch,
   target: Branch,
-  options: MergeOptions & { readonly deleteSource: boolean },
+  { deleteSource, ...options }: MergeOptions & { readonly deleteSource: boolean },
   progress: Progress,
 ): Promise<MergeOutcome> {
-  const { parts } = engine
-  const { changeSets } = parts.catalog
-  if (options.deleteSource) {
-    // What is known to be refused afterwards is refused before.
+  if (deleteSource) {
     if (source === target) refuse('protected', { noun: 'branch', name: source.name })
     requireDeletable(parts, source)
   }
-  const outcome = await target.editing.run(async () => {
-    const [ours, theirs] = [target.head, source.head]
-    const base = changeSets.commonAncestor(ours.id, theirs.id)
-    if (base === undefined || base === theirs.id) return upToDate
-    const fastForward = base === ours.id
-    if (fastForward && changeSets.isOnLine(ours.id, theirs.id)) {
-      const changes = parts.heads.changesBetween(ours.id, theirs.id)
-      return editTo(engine, target, { changes, fastForward: theirs.id }, true, options, progress)
-    }
-    const known = changeSets.sameAs(ours.id, theirs.id).flatMap((json) => JSON.parse(json) as SameAs[])
-    const merged = merge(parts.heads.get(base).schema, ours.schema, theirs.schema, {
-      resolutions: options.resolutions,
-      sameAs: known,
-      newId: () => parts.ids.next(),
-    })
-    if (merged.kind === 'conflicts') return conflicting(merged.conflicts)
-    const { changes, sameAs } = merged
-    return editTo(engine, target, { changes, merged: { changeSet: theirs.id, sameAs } }, fastForward, options, progress)
-  })
-  crashPoint('merge.merged')
-  if (options.deleteSource && (outcome.status === 'merged' || outcome.status === 'upToDate') && !options.dryRun) {
-    await deleteBranch(engine, source.database.row.name, source.name)
+  if (!deleteSource || options.dryRun) {
+    return target.editing.run(() => mergeInTurn(parts, source, target, options, progress))
   }
+  const { outcome, deletion } = await parts.drain.pausedWhile(() =>
+    target.editing.run(async () => {
+      const deletion = new BranchDeletion(parts, source, source.head)
+      try {
+        const outcome = await mergeInTurn(parts, source, target, { ...options, alongside: deletion }, progress)
+        if (outcome.status === 'upToDate') await deletion.run()
+        return { outcome, deletion }
+      } catch (error) {
+        deletion.abandon()
+        throw error
+      }
+    }),
+  )
+  if (outcome.status !== 'conflicts') await deletion.free()
   return outcome
+}
+
+async function mergeInTurn(
+  parts: EngineParts,
+  source: Branch,
+  target: Branch,
+  options: MergeOptions & Pick<Edit, 'alongside'>,
+  progress: Progress,
+): Promise<MergeOutcome> {
+  const { changeSets } = parts.catalog
+  const [ours, theirs] = [target.head, source.head]
+  const base = changeSets.commonAncestor(ours.id, theirs.id)
+  if (base === undefined || base === theirs.id) return upToDate
+  const fastForward = base === ours.id
+  if (fastForward && changeSets.isOnLine(ours.id, theirs.id)) {
+    const changes = parts.heads.changesBetween(ours.id, theirs.id)
+    return editTo(parts, target, { changes, fastForward: theirs.id }, true, options, progress)
+  }
+  const known = changeSets.sameAs(ours.id, theirs.id).flatMap((json) => JSON.parse(json) as SameAs[])
+  const merged = merge(parts.heads.get(base).schema, ours.schema, theirs.schema, {
+    resolutions: options.resolutions,
+    sameAs: known,
+    newId: () => parts.ids.next(),
+  })
+  if (merged.kind === 'conflicts') return conflicting(merged.conflicts)
+  const { changes, sameAs } = merged
+  return editTo(parts, target, { changes, merged: { changeSet: theirs.id, sameAs } }, fastForward, options, progress)
 }
 
 /**
@@ -99,19 +117,19 @@ export function revertChangeSet(
     if (merged.kind === 'conflicts') return conflicting(merged.conflicts)
     if (diff(branch.head.schema, merged.schema).length === 0) return upToDate
     const message = options.message ?? `revert ${changeSet.message ?? id}`
-    return editTo(engine, branch, { changes: merged.changes }, false, { ...options, message }, progress)
+    return editTo(engine.parts, branch, { changes: merged.changes }, false, { ...options, message }, progress)
   })
 }
 
 async function editTo(
-  engine: Engine,
+  parts: EngineParts,
   target: Branch,
   edit: Pick<Edit, 'merged' | 'fastForward'> & { readonly changes: readonly Change[] },
   fastForward: boolean,
-  { dryRun, message, client }: MergeOptions,
+  { dryRun, message, client, alongside }: MergeOptions & Pick<Edit, 'alongside'>,
   progress: Progress,
 ): Promise<MergeOutcome> {
-  const outcome = await editSchemaInTurn(engine.parts, target, { ...edit, dryRun, message, client }, progress)
+  const outcome = await editSchemaInTurn(parts, target, { ...edit, dryRun, message, client, alongside }, progress)
   return { ...outcome, status: dryRun ? 'planned' : 'merged', fastForward, conflicts: [] }
 }
 

@@ -179,13 +179,11 @@ export const merge = method({
     deleteSource: z
       .boolean()
       .default(false)
-      .describe(
-        'delete the source once it is merged; tenantBusy: perhaps only that is left, and doing it again does it',
-      ),
+      .describe('the source is gone in the moment in which it is merged, or is up to date'),
     ...mergeParams,
   }),
   result: MergeResult,
-  refusals: [...mergeRefusals, 'protected'],
+  refusals: [...mergeRefusals, 'protected', 'headMoved'],
   handle: (call, { database, source, target = 'main', ...options }) =>
     mergeBranches(
       call.engine,

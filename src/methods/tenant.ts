@@ -150,7 +150,9 @@ const importTenant = method({
     create: z
       .boolean()
       .default(false)
-      .describe('for csv, json and ndjson: make the table if there is none, with types that fit every value'),
+      .describe(
+        'for csv, json and ndjson: make the table if there is none, with types that fit every value; it is there when its rows are',
+      ),
     message: z.string().max(10_000).optional().describe('kept in the history if the schema changes'),
   }),
   result: z.object({

@@ -227,6 +227,23 @@ export function readChangeSet(db: Database.Database): string {
   return changeSet
 }
 
+/** The same of a file that is not open; undefined where it is not there, or too broken to say. */
+export function findChangeSet(path: string): string | undefined {
+  if (!fs.existsSync(path)) return undefined
+  try {
+    const db = openFile(path, 'normal')
+    try {
+      return requireChangeSet(db, path)
+    } finally {
+      db.close()
+    }
+  } catch (error) {
+    const isBroken = error instanceof Refusal || /^SQLITE_(CORRUPT|NOTADB)/.test(codeOf(error))
+    if (isBroken) return undefined
+    throw error
+  }
+}
+
 /** The same of a tenant's file. One without the mark is none of ours: emptied, or put there by somebody else. */
 export function requireChangeSet(db: Database.Database, name: string): string {
   try {

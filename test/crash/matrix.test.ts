@@ -80,7 +80,8 @@ async function statesOf({ world, steps }: Operation): Promise<State[]> {
 }
 
 /** Where to die when what was cut short at the point of this number is done again. Over all of them, at each point. */
-function secondsOf({ points }: Operation, at: number): readonly Armed[] {
+function secondsOf({ points, seconds }: Operation, at: number): readonly Armed[] {
+  if (seconds) return seconds
   return isWhole ? points : [points[(at + (points.length >> 1)) % points.length] as Armed]
 }
 

@@ -16,6 +16,8 @@ export interface Operation {
   /** Each is answered before the next is sent. After the last one the drain does its work, and the daemon stops. */
   readonly steps: readonly Step[]
   readonly points: readonly Armed[]
+  /** Where to die the second time. Given where a step can be done twice: points that are passed before it. */
+  readonly seconds?: readonly Armed[]
 }
 
 /** A project to begin with. */
@@ -108,6 +110,8 @@ function writeInputs(project: string): void {
   `)
   db.close()
   fs.writeFileSync(path.join(project, 'in.csv'), 'a,b\n60,b60\n61,b61\n')
+  // With a column of the daemon's own the table that is made for it is as plain as the file.
+  fs.writeFileSync(path.join(project, 'new.csv'), 'id,b\n60,b60\n61,b61\n')
 }
 
 const flip = ['edit.tried', 'edit.proved', 'edit.flipping', 'edit.flipped'] as const
@@ -140,7 +144,7 @@ export const operations: readonly Operation[] = [
     world: littered,
     steps: [],
     points: [
-      'open.plansFinished',
+      'open.plansSettled',
       'open.sweeping',
       'open.sweeping:2',
       'open.swept',
@@ -285,13 +289,13 @@ export const operations: readonly Operation[] = [
     name: 'merge, fast-forward',
     world: ahead,
     steps: [['branch.merge', { source: 'dev' }], insert({ tenant: 'y' }, 10)],
-    points: [...flip, 'merge.merged', 'migrate.committing', 'migrate.committed', 'migrate.committed:2'],
+    points: [...flip, 'migrate.committing', 'migrate.committed', 'migrate.committed:2'],
   },
   {
     name: 'merge, three-way',
     world: diverged,
     steps: [['branch.merge', { source: 'dev' }], insert({ tenant: 'x' }, 10)],
-    points: [...flip, 'merge.merged', 'migrate.committing', 'migrate.committed'],
+    points: [...flip, 'migrate.committing', 'migrate.committed'],
   },
   {
     name: 'merge into the child, three-way',
@@ -302,11 +306,23 @@ export const operations: readonly Operation[] = [
   {
     name: 'merge and delete the source',
     world: diverged,
+    steps: [['branch.merge', { source: 'dev', deleteSource: true }], insert({ branch: 'leaf', tenant: 'y' }, 10)],
+    points: [...flip, 'linkFile.linked', ...deleteBranch],
+  },
+  {
+    name: 'merge, fast-forward, and delete the source',
+    world: ahead,
+    steps: [['branch.merge', { source: 'dev', deleteSource: true }], insert({ tenant: 'y' }, 10)],
+    points: [...flip, ...deleteBranch],
+  },
+  {
+    name: 'delete the source of an earlier merge',
+    world: diverged,
     steps: [
       ['branch.merge', { source: 'dev' }],
-      ['branch.delete', { name: 'dev' }],
+      ['branch.merge', { source: 'dev', deleteSource: true }],
     ],
-    points: ['merge.merged', ...deleteBranch],
+    points: deleteBranch,
   },
   {
     name: 'delete a tenant',
@@ -408,5 +424,22 @@ export const operations: readonly Operation[] = [
     world: shared,
     steps: [['tenant.import', { name: 'y', path: '{project}/in.csv', table: 't' }]],
     points: ['importRows.committing', 'importRows.committed'],
+  },
+  {
+    name: 'import rows into a table that is made for them',
+    world: shared,
+    steps: [
+      ['tenant.import', { name: 'y', path: '{project}/new.csv', table: 'n', create: true }],
+      ['row.insert', { tenant: 'y', table: 'n', rows: [{ id: 62, b: 'b62' }] }],
+    ],
+    points: [...flip, 'importRows.planning', 'importRows.planned', 'importRows.committing', 'importRows.committed'],
+    seconds: ['open.plansSettled', 'open.swept'],
+  },
+  {
+    name: 'import rows into a table that is made for them, in a tenant without a file',
+    world: quiet,
+    steps: [['tenant.import', { name: 'z', path: '{project}/new.csv', table: 'n', create: true }]],
+    points: [...firstWrite, 'importRows.planned', 'importRows.committing', 'importRows.committed', 'edit.flipped'],
+    seconds: ['open.plansSettled'],
   },
 ]

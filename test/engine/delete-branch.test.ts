@@ -2,15 +2,16 @@ import fs from 'node:fs'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import fc from 'fast-check'
 import { pino } from 'pino'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { Branch } from '../../src/engine/branch.ts'
 import { createBranch } from '../../src/engine/branches.ts'
 import { deleteBranch } from '../../src/engine/delete-branch.ts'
 import { editSchema } from '../../src/engine/edit.ts'
 import { Engine } from '../../src/engine/engine.ts'
+import { mergeBranches } from '../../src/engine/merge.ts'
 import { unwatched } from '../../src/engine/slices.ts'
 import { createTenant, deleteTenant, renameTenant, visibleTenants } from '../../src/engine/tenants.ts'
-import { toChange } from '../../src/schema/change-spec.ts'
+import { type ChangeSpec, toChange } from '../../src/schema/change-spec.ts'
 import { defer } from '../support/cleanup.ts'
 import { temporaryProject } from '../support/project.ts'
 
@@ -150,6 +151,66 @@ test('a branch is deleted twice at once, and with what is forked from it', async
   const other = engine.branch('main', 'other')
   for (const name of names) expect(await rows(other, name)).toEqual(['a'])
   expect(filesOnDisk(engine)).toEqual(engine.parts.catalog.files.paths().sort())
+})
+
+describe('a merge that deletes its source', () => {
+  const merge = (engine: Engine, progress = unwatched) =>
+    mergeBranches(
+      engine,
+      engine.branch('main', 'dev'),
+      engine.branch('main', 'main'),
+      { resolutions: [], dryRun: false, deleteSource: true },
+      progress,
+    )
+  const index = { kind: 'createIndex', name: 'i', table: 't', columns: ['a'], unique: true } as const
+  const edit = (engine: Engine, branch: Branch, ...specs: ChangeSpec[]) => {
+    const changes = specs.map((spec) => toChange(branch.head.schema, spec, () => engine.parts.ids.next()))
+    return editSchema(engine.parts, branch, { changes }, unwatched)
+  }
+
+  test('does so in the moment of the merge, and not if rows stand against that', async () => {
+    const engine = await start()
+    const main = engine.branch('main', 'main')
+    await makeTenants(engine, main)
+    const dev = await fork(engine, 'main', 'dev')
+    await edit(engine, dev, index)
+    for (const value of ['a', 'a']) await write(main, 'x1', value)
+    await expect(merge(engine)).rejects.toMatchObject({ kind: 'proofFailed' })
+    expect(engine.branch('main', 'dev')).toBe(dev)
+    await write(dev, 'x2', 'b')
+    expect(await rows(dev, 'x2')).toEqual(['b'])
+
+    const leaf = await fork(engine, 'dev', 'leaf')
+    await main.tenant('x1').write(({ statements }) => statements.get('delete from t').statement.run())
+    expect(await merge(engine)).toMatchObject({ status: 'merged', fastForward: true })
+    expect([...engine.database('main').branches.keys()].sort()).toEqual(['leaf', 'main'])
+    expect(main.head.schema.indexes).toHaveLength(1)
+    expect(leaf.parent).toBe(main)
+    expect(await rows(leaf, 'x2')).toEqual(['b'])
+    expect(await rows(main, 'x2')).toEqual([])
+    expect(filesOnDisk(engine)).toEqual(engine.parts.catalog.files.paths().sort())
+  })
+
+  test('is refused if that was edited meanwhile', async () => {
+    const engine = await start()
+    const main = engine.branch('main', 'main')
+    await makeTenants(engine, main)
+    const values = Array.from({ length: 2_000 }, (_, at) => `v${at}`)
+    await Promise.all(names.flatMap((name) => values.map((value) => write(main, name, value))))
+    const dev = await fork(engine, 'main', 'dev')
+    await edit(engine, dev, index)
+    const [before, history] = [main.head, engine.parts.catalog.changeSets.history(main.head.id, 10)]
+    let edited: Promise<unknown> | undefined
+    const report = (value: object) => {
+      if ('stage' in value && value.stage === 'prove') edited ??= edit(engine, dev, { kind: 'dropIndex', name: 'i' })
+    }
+    await expect(merge(engine, { ...unwatched, report })).rejects.toMatchObject({ kind: 'headMoved' })
+    await edited
+    expect(main.head).toBe(before)
+    expect(engine.parts.catalog.changeSets.history(main.head.id, 10)).toEqual(history)
+    expect(engine.branch('main', 'dev')).toBe(dev)
+    expect(await merge(engine)).toMatchObject({ status: 'merged' })
+  })
 })
 
 const work = fc.oneof(

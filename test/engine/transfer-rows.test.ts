@@ -127,7 +127,7 @@ test('a table is made for the file, with types that fit every value', async () =
   ])
 })
 
-test('a table that was made for a file goes again if its rows are refused', async () => {
+test('a table that is made for a file is not there if its rows are refused', async () => {
   const world = new World()
   await world.schema('create table u (a)')
   expect(
@@ -148,6 +148,44 @@ test('a table that was made for a file goes again if its rows are refused', asyn
   const going = world.import(file, { table: 't', create: true }, { signal: controller.signal, report })
   await expect(going).rejects.toThrow('enough')
   expect(world.branch.head.schema.tables.map(({ name }) => name)).toEqual(['u'])
+  const history = world.engine.parts.catalog.changeSets.history(world.branch.head.id, 10)
+  expect(history.map(({ changes }) => JSON.parse(changes).length)).toEqual([1, 0])
+})
+
+test('a table that is made for a file is there when its rows are, and not before', async () => {
+  const world = new World()
+  await world.addTenant('other')
+  const file = world.write('t.csv', `a\n${'1\n'.repeat(50_000)}`)
+  const tables: number[] = []
+  const report = () => void tables.push(world.branch.head.schema.tables.length)
+  await world.import(file, { table: 't', create: true }, { signal: new AbortController().signal, report })
+  expect(new Set(tables)).toEqual(new Set([0]))
+  expect(await world.rows('select count(*) from t')).toEqual([[50_000n]])
+  expect(await world.rows('select count(*) from t', 'other')).toEqual([[0n]])
+  expect(world.engine.parts.catalog.plans.all()).toEqual([])
+})
+
+test('a catalog that cannot be written in the last moment leaves no table, and it can be imported again', async () => {
+  const world = new World()
+  await world.schema('create table u (a)')
+  const { catalog } = world.engine.parts
+  const { writeNow } = catalog
+  const before = world.branch.head
+  catalog.writeNow = (work) =>
+    writeNow.call(catalog, () => {
+      const result = work()
+      if (catalog.branches.all()[0]?.head !== before.id) throw new Error('no room')
+      return result
+    }) as never
+  const file = world.write('t.csv', 'a\n1\n2\n')
+  await expect(world.import(file, { table: 't', create: true })).rejects.toThrow('no room')
+  catalog.writeNow = writeNow
+  expect(world.branch.head).toBe(before)
+  await world.reopen()
+  expect(world.branch.head.id).toBe(before.id)
+  expect(await world.rows("select name from sqlite_schema where name in ('t', 'u')")).toEqual([['u']])
+  await world.import(file, { table: 't', create: true })
+  expect(await world.rows('select a from t')).toEqual([[1n], [2n]])
 })
 
 test('an import that is stopped on the way leaves no rows, and reads see none meanwhile', async () => {

@@ -73,7 +73,13 @@ export async function importSqlite(
             return { rows, changeSet: null }
           }
           const message = options.message ?? `import ${path.basename(options.path)}`
-          const edit = { changes: adopt(schema), message, client: options.client, alongside: place, holding: tenant }
+          const edit = {
+            changes: adopt(schema),
+            message,
+            client: options.client,
+            alongside: { record: place },
+            holding: tenant,
+          }
           const { changeSet } = await editSchemaInTurn(parts, branch, edit, progress)
           return { rows, changeSet }
         } catch (error) {

@@ -1,0 +1,56 @@
+import fs from 'node:fs'
+import { assertNever } from '../base/assert.ts'
+import { crashPoint } from '../base/crash-point.ts'
+import type { Plan } from '../catalog/plans.ts'
+import { syncFolder } from '../storage/files.ts'
+import { findChangeSet } from '../storage/tenant-file.ts'
+import type { EngineParts } from './engine.ts'
+
+/** Settle what a crash left unsettled. */
+export function settlePlans(parts: EngineParts): void {
+  for (const plan of parts.catalog.plans.all()) settlePlan(parts, plan)
+}
+
+/** Make the catalog and the disk agree. */
+export function settlePlan(parts: EngineParts, plan: Plan): void {
+  switch (plan.kind) {
+    case 'moveFolder':
+      moveFolder(parts, plan)
+      break
+    case 'flip':
+      makeUpForFlip(parts, plan)
+      break
+    default:
+      assertNever(plan)
+  }
+  crashPoint('plan.deleted')
+}
+
+function moveFolder({ catalog, layout }: EngineParts, plan: Plan & { readonly kind: 'moveFolder' }): void {
+  const from = layout.absolute(plan.from)
+  if (fs.existsSync(from)) {
+    fs.renameSync(from, layout.absolute(plan.to))
+    syncFolder(layout.root)
+  }
+  crashPoint('plan.moved')
+  catalog.writeNow(() => catalog.plans.delete(plan.id))
+}
+
+/** Whether it was committed the file knows: if so the branch follows it, and if not nothing has happened. */
+function makeUpForFlip(
+  { allBranches, catalog, heads, layout }: EngineParts,
+  { id, branchId, changeSet, fileId }: Plan & { readonly kind: 'flip' },
+): void {
+  const file = catalog.files.get(fileId)
+  const isCommitted = file !== undefined && findChangeSet(layout.absolute(file.path)) === changeSet.id
+  const branch = [...allBranches()].find(({ row }) => row.id === branchId && row.head === changeSet.parent)
+  catalog.writeNow(() => {
+    catalog.plans.delete(id)
+    if (!isCommitted || !branch) return
+    catalog.changeSets.insert({ ...changeSet, seq: catalog.nextSeq() })
+    catalog.branches.setHead(branchId, changeSet.id)
+  })
+  if (!isCommitted || !branch) return
+  branch.row = { ...branch.row, head: changeSet.id }
+  branch.head = heads.get(changeSet.id)
+}
