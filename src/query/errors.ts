@@ -1,3 +1,4 @@
+import { constants } from 'node:buffer'
 import { Refusal, refuse } from '../base/refusal.ts'
 import { codeOf, refuseFault } from '../storage/faults.ts'
 import type { Prepared, Statements } from '../storage/statements.ts'
@@ -34,8 +35,10 @@ export function refuseSqlError(error: unknown): never {
   }
   const isBinding = error instanceof RangeError || error instanceof TypeError
   if (isBinding && /parameter|bind/i.test(reason)) return refuse('invalidValue', { where: 'params', reason })
-  if (code === 'SQLITE_TOOBIG')
-    return refuse('limitExceeded', { limit: 'SQLite’s length of a value', max: 1_000_000_000 })
+  if (code === 'SQLITE_TOOBIG') {
+    // better-sqlite3 sets this limit, so that every value fits a string
+    return refuse('limitExceeded', { limit: 'SQLite’s length of a value', max: constants.MAX_STRING_LENGTH })
+  }
   if (code === 'SQLITE_ERROR' || code === 'SQLITE_MISMATCH' || code === 'SQLITE_RANGE' || code === 'SQLITE_NOMEM') {
     return refuse('sqlError', { reason, sqliteCode: code })
   }
