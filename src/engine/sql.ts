@@ -1,9 +1,11 @@
-import type { SqlValue } from '../../protocol/values.ts'
 import { refuse } from '../base/refusal.ts'
 import { prepare } from '../query/errors.ts'
 import { type Params, type ReadLimits, type RowSet, readRows, type WriteResult, write } from '../query/execute.ts'
 import type { Verdict } from '../query/gate.ts'
 import { chooseLane, type Lane } from '../query/lane.ts'
+import { type PlanStep, queryPlan } from '../query/query-plan.ts'
+import { watched } from '../query/watch.ts'
+import type { Prepared } from '../storage/statements.ts'
 import type { Writer } from '../storage/tenant-file.ts'
 import type { Tenant } from './tenant.ts'
 
@@ -13,13 +15,15 @@ export function runQuery(tenant: Tenant, sql: string, params: Params, limits: Re
   if (verdict.kind !== 'read')
     refuse('sqlRefused', { rule: 'write', reason: 'query.run only reads; use query.execute' })
   chooseLane(verdict)
-  return tenant.read((reader) => readRows(prepare(reader, sql), params, limits, !verdict.loops))
+  // one that goes through no rows is not worth two looks at the clock
+  if (!verdict.loops) return tenant.read((reader) => readRows(prepare(reader, sql), params, limits, true))
+  return tenant.read((reader) => readWatched(prepare(reader, sql), params, limits))
 }
 
 /** Run a statement that writes rows. */
 export function execute(tenant: Tenant, sql: string, params: Params, limits: ReadLimits): Promise<WriteResult> {
   const verdict = writeVerdict(tenant, sql)
-  const work = (writer: Writer) => write(prepare(writer, sql), params, () => writer.changes(), limits)
+  const work = (writer: Writer) => writeWatched(writer, prepare(writer, sql), params, limits)
   return verdict.solo ? tenant.writeAlone(work) : tenant.write(work)
 }
 
@@ -38,8 +42,8 @@ export function executeBatch(
   const work = (writer: Writer) =>
     statements.map(({ sql, params }, at): WriteResult => {
       const prepared = prepare(writer, sql)
-      if (verdicts[at]?.kind === 'write') return write(prepared, params, () => writer.changes(), limits)
-      return { changes: 0, returned: readRows(prepared, params, limits) }
+      if (verdicts[at]?.kind === 'write') return writeWatched(writer, prepared, params, limits)
+      return { changes: 0, returned: readWatched(prepared, params, limits) }
     })
   return verdicts.some(({ solo }) => solo) ? tenant.writeAlone(work) : tenant.write(work)
 }
@@ -49,23 +53,26 @@ export interface Explanation {
   readonly reads: readonly string[]
   readonly writes: readonly string[]
   readonly lane: Lane
-  /** SQLite's query plan: `detail` for people, `id` and `parent` make it a tree. */
-  readonly plan: readonly { readonly id: number; readonly parent: number; readonly detail: string }[]
+  readonly plan: readonly PlanStep[]
 }
 
 /** Tell how a statement would run, without running it. */
 export async function explain(tenant: Tenant, sql: string): Promise<Explanation> {
   const verdict = tenant.branch.head.verdict(sql)
-  const { rows } = await tenant.read((reader) => readRows(prepare(reader, `explain query plan ${sql}`), [], unlimited))
-  const plan = rows.map(([id, parent, , detail]: SqlValue[]) => ({
-    id: Number(id),
-    parent: Number(parent),
-    detail: String(detail),
-  }))
-  return { kind: verdict.kind, reads: verdict.reads, writes: verdict.writes, lane: chooseLane(verdict), plan }
+  const plan = await tenant.read((reader) => queryPlan(reader, sql))
+  const { kind, reads, writes } = verdict
+  return { kind, reads, writes, lane: chooseLane(verdict), plan }
 }
 
-const unlimited: ReadLimits = { maxRows: 1_000, maxBytes: 1e9, deadline: Number.POSITIVE_INFINITY }
+function readWatched(prepared: Prepared, params: Params, limits: ReadLimits): RowSet {
+  const run = () => readRows(prepared, params, limits)
+  return watched(limits.watch, prepared.statement.source, run, ({ rows }) => rows.length)
+}
+
+function writeWatched(writer: Writer, prepared: Prepared, params: Params, limits: ReadLimits): WriteResult {
+  const run = () => write(prepared, params, () => writer.changes(), limits)
+  return watched(limits.watch, prepared.statement.source, run, ({ changes }) => changes)
+}
 
 function writeVerdict(tenant: Tenant, sql: string): Verdict {
   const verdict = tenant.branch.head.verdict(sql)

@@ -112,7 +112,7 @@ export const count = method({
   handle: (call, { table, where, ...scope }) => {
     const { tenant, shape } = at(call, table, scope)
     return after(
-      tenant.read((reader) => countRows(reader, shape, conditionOf(shape, where))),
+      tenant.read((reader) => countRows(reader, shape, conditionOf(shape, where), readLimits(call))),
       (count) => ({ count }),
     )
   },

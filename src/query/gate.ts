@@ -25,6 +25,7 @@ import { Refusal, refuse } from '../base/refusal.ts'
 import { foldName, isWord, quoteName, tokenize } from '../schema/sql.ts'
 import { growsTooLarge } from './growth.ts'
 import { type Instruction, type Open, type Reach, reachOf, type VirtualOpen } from './opcodes.ts'
+import { withNulls } from './unbound.ts'
 
 /** What a compiled statement may do, told by SQLite's own opcodes. */
 export interface Verdict {
@@ -108,7 +109,7 @@ function permitted(
 }
 
 /** The first keyword, behind EXPLAIN [QUERY PLAN], and where it starts. */
-function beginning(sql: string): { keyword: string; isExplained: boolean; start: number } {
+export function beginning(sql: string): { keyword: string; isExplained: boolean; start: number } {
   let word = wordAt(sql, 0)
   const isExplained = word.text === 'explain'
   if (isExplained) {
@@ -196,42 +197,8 @@ function programOf(db: Database.Database, sql: string): Instruction[] {
     unknown[],
     Instruction
   >
-  const asked = sql.match(/\?(?!\d)/g)?.length ?? 0
-  return withNulls(asked, (parameters) => statement.all(...parameters))
+  return withNulls(sql, (parameters) => statement.all(...parameters))
 }
-
-/**
- * Call `run` with as many nulls as the statement has parameters, and any name. Better-sqlite3 insists on a value for every
- * parameter, even under EXPLAIN, and does not tell how many there are: start from a guess and search.
- */
-function withNulls<T>(guess: number, run: (parameters: unknown[]) => T): T {
-  let atLeast = 0
-  let atMost = 32_766 // SQLITE_MAX_VARIABLE_NUMBER
-  let count = Math.min(guess, atMost)
-  for (;;) {
-    try {
-      return run([new Array(count).fill(null), anyName])
-    } catch (error) {
-      const isTooFew = error instanceof RangeError && error.message.startsWith('Too few')
-      const isTooMany = error instanceof RangeError && error.message.startsWith('Too many')
-      if (isTooFew) atLeast = count + 1
-      else if (isTooMany) atMost = count - 1
-      else throw error
-      assert(atLeast <= atMost, 'no number of parameters fits the statement')
-      count = Math.floor((atLeast + atMost) / 2)
-    }
-  }
-}
-
-/** Has every property, each null. */
-const anyName: Record<string, null> = new Proxy(
-  {},
-  {
-    get: () => null,
-    has: () => true,
-    getOwnPropertyDescriptor: () => ({ value: null, configurable: true, enumerable: true, writable: true }),
-  },
-)
 
 /** The tables behind root pages and pointers, or a refusal if one of them is not for clients. */
 function tablesOf(

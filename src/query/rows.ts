@@ -6,6 +6,7 @@ import type { Reader, Writer } from '../storage/tenant-file.ts'
 import { prepare, refuseSqlError } from './errors.ts'
 import { bindableValue, noLimits, type ReadLimits, type RowSet, readRows, type WriteResult, write } from './execute.ts'
 import { requireColumn, type TableShape } from './table-shape.ts'
+import { watched } from './watch.ts'
 import type { Condition } from './where.ts'
 
 /** A row to be written: column name to value. */
@@ -174,12 +175,17 @@ export function listRows(reader: Reader, table: TableShape, options: ListOptions
     'limit ? offset ?',
   ]
   const params = [...(options.where?.params ?? []), BigInt(options.limit), BigInt(options.offset)]
-  return readRows(prepare(reader, sql.filter(Boolean).join(' ')), params, limits)
+  return readWatched(reader, sql.filter(Boolean).join(' '), params, limits)
 }
 
-export function countRows(reader: Reader, table: TableShape, where: Condition | undefined): number {
+export function countRows(reader: Reader, table: TableShape, where: Condition | undefined, limits: ReadLimits): number {
   const sql = `select count(*) from ${quoteName(table.name)}${where ? ` where ${where.sql}` : ''}`
-  return readRows(prepare(reader, sql), where?.params ?? [], noLimits).rows[0]?.[0] as number
+  return readWatched(reader, sql, where?.params ?? [], limits).rows[0]?.[0] as number
+}
+
+function readWatched(reader: Reader, sql: string, params: readonly SqlValue[], limits: ReadLimits): RowSet {
+  const run = () => readRows(prepare(reader, sql), params, limits)
+  return watched(limits.watch, sql, run, ({ rows }) => rows.length)
 }
 
 function oneChange(): number {
