@@ -253,14 +253,14 @@ export type ErrorKind = keyof typeof errors
 export type ErrorData<K extends ErrorKind> = z.input<(typeof errors)[K]['data']>
 
 /** An error object as it goes over the wire. */
-export interface WireError {
+export interface WireError<K extends string = string> {
   readonly code: number
   readonly message: string
-  readonly data: { readonly kind: string; readonly hint?: string; readonly [field: string]: unknown }
+  readonly data: { readonly kind: K; readonly hint?: string; readonly [field: string]: unknown }
 }
 
 /** The wire form of an error of the table. */
-export function wireError<K extends ErrorKind>(kind: K, data: ErrorData<K>): WireError {
+export function wireError<K extends ErrorKind>(kind: K, data: ErrorData<K>): WireError<K> {
   const entry: ErrorEntry = errors[kind]
   return {
     code: entry.code,

@@ -5,6 +5,10 @@ const bytes = (value: number) => z.int().positive().default(value)
 
 const MiB = 1024 * 1024
 
+/** From everything to nothing. */
+export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
+export type LogLevel = (typeof logLevels)[number]
+
 /** Limits a client can hit. Each is named in the error that says so (`limitExceeded`, `messageTooLarge`, `timeout`). */
 export const Limits = z.strictObject({
   maxMessageBytes: bytes(64 * MiB).describe('the largest message a client may send'),
@@ -31,6 +35,19 @@ export const Config = z.strictObject({
     .default('normal')
     .describe('normal: a write survives the end of the process; full: it survives loss of power too'),
   protectedBranches: z.array(z.string()).default(['main']).describe('branches that cannot be deleted or renamed'),
+  logLevel: z
+    .enum(logLevels)
+    .default('info')
+    .describe('what the daemon logs, unless it is started with --log-level or CINCH_LOG; debug: every call'),
+  logParameters: z
+    .boolean()
+    .default(false)
+    .describe('whether calls are logged with their parameters: SQL and values, but never keys'),
+  slowStatementMs: z
+    .int()
+    .nonnegative()
+    .default(250)
+    .describe('a statement that runs as long is logged, with its plan and its text as the client wrote it'),
   checkpointBytes: bytes(8 * MiB).describe('the size of a write-ahead log at which it is brought into its file'),
   limits: Limits.prefault({}),
 })

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { pino } from 'pino'
 import yargs from 'yargs'
 import { hideBin } from 'yargs/helpers'
+import { type LogLevel, logLevels } from '../protocol/limits.ts'
 import { isCompatible, productVersion, protocolVersion } from '../protocol/version.ts'
 import { Refusal, refuse } from './base/refusal.ts'
 import { Daemon } from './daemon/daemon.ts'
@@ -21,11 +22,15 @@ interface Options {
   readonly stdio: boolean
   readonly socket: string | undefined
   readonly idleExit: number | undefined
-  readonly logLevel: string
+  /** Undefined: as the project's settings say. */
+  readonly logLevel: LogLevel | undefined
 }
 
 const options = parseOptions()
-const log = pino({ level: options.logLevel, base: { pid: process.pid } }, pino.destination({ dest: 2, sync: true }))
+const log = pino(
+  { level: options.logLevel ?? 'info', base: { pid: process.pid } },
+  pino.destination({ dest: 2, sync: true }),
+)
 
 try {
   const daemon = await startOrForward(options)
@@ -59,8 +64,9 @@ function parseOptions(): Options {
       socket: { type: 'string', describe: 'listen on a Unix socket; without a path, on the project’s own' },
       'idle-exit': { type: 'number', describe: 'stop after so many seconds without a client' },
       'log-level': {
-        choices: ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const,
-        default: 'warn',
+        choices: logLevels,
+        default: process.env.CINCH_LOG as LogLevel | undefined,
+        defaultDescription: 'CINCH_LOG, else logLevel of config.json',
         describe: 'what goes to standard error',
       },
     })
@@ -72,12 +78,13 @@ function parseOptions(): Options {
 }
 
 /** Become the project's daemon, or pass bytes to the one that is; undefined when there is nothing left to do. */
-async function startOrForward({ project, stdio, socket, idleExit }: Options): Promise<Daemon | undefined> {
+async function startOrForward({ project, stdio, socket, idleExit, logLevel }: Options): Promise<Daemon | undefined> {
   const layout = new Layout(project)
   const giveUpAt = performance.now() + patienceMs
   for (;;) {
     const daemon = tryDaemon(project, idleExit)
     if (daemon) {
+      log.level = logLevel ?? daemon.engine.parts.config.logLevel
       await daemon.listen(chooseSocketPath(layout, socket === '' ? undefined : socket))
       return daemon
     }

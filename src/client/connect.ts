@@ -101,7 +101,7 @@ export async function runningSocket(project: string): Promise<net.Socket | undef
 export function startDaemon(project: string, idleExitSeconds?: number): ChildProcess {
   const program = fileURLToPath(new URL('../cinchd.js', import.meta.url))
   const log = fs.openSync(path.join(project, '.cinchdb', 'daemon.log'), 'a', 0o600)
-  const args = ['--project', project, '--socket', '--log-level', 'info']
+  const args = ['--project', project, '--socket']
   if (idleExitSeconds !== undefined) args.push('--idle-exit', String(idleExitSeconds))
   const child = spawn(process.execPath, [program, ...args], { detached: true, stdio: ['ignore', 'ignore', log] })
   child.unref()

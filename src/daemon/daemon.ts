@@ -2,18 +2,24 @@ import fs from 'node:fs'
 import net from 'node:net'
 import type { Readable, Writable } from 'node:stream'
 import type { Logger } from 'pino'
-import { wireError } from '../../protocol/errors.ts'
+import { type ErrorKind, wireError } from '../../protocol/errors.ts'
+import type { LaneName } from '../../protocol/lanes.ts'
 import { productVersion, protocolVersion } from '../../protocol/version.ts'
 import { refuse } from '../base/refusal.ts'
 import { Engine } from '../engine/engine.ts'
+import type { Tenant } from '../engine/tenant.ts'
 import { registry } from '../methods/index.ts'
 import type { DaemonControl } from '../methods/method.ts'
 import { openrpc } from '../methods/openrpc.ts'
-import { Dispatcher } from '../rpc/dispatch.ts'
+import { requestName } from '../rpc/call.ts'
+import { Dispatcher, type Observer } from '../rpc/dispatch.ts'
 import { leanSocket } from '../rpc/lean-socket.ts'
 import { type Scope, Session } from '../rpc/session.ts'
 import { DaemonCall } from './call.ts'
+import { CallLog } from './call-log.ts'
 import { removeDiscovery, writeDiscovery } from './discovery.ts'
+import { cutSql, planLines, type SlowStatement, SlowStatements } from './slow-statements.ts'
+import { Stats } from './stats.ts'
 
 export interface DaemonOptions {
   readonly project: string
@@ -24,24 +30,19 @@ export interface DaemonOptions {
   readonly checkResults?: boolean
 }
 
-interface MethodStats {
-  count: number
-  failed: number
-  totalMs: number
-  maxMs: number
-}
-
 const defaultScope: Scope = { database: 'main', branch: 'main', tenant: 'main' }
 
 /** The daemon: an open project, and the clients connected to it. The one place that builds the others. */
-export class Daemon implements DaemonControl, AsyncDisposable {
+export class Daemon implements DaemonControl, Observer, AsyncDisposable {
   readonly engine: Engine
   /** Settles when the daemon has stopped. */
   readonly stopped: Promise<void>
   readonly #options: DaemonOptions
   readonly #sessions = new Set<Session>()
   readonly #dispatcher: Dispatcher<DaemonCall>
-  readonly #stats = new Map<string, MethodStats>()
+  readonly #stats = new Stats()
+  readonly #slow = new SlowStatements()
+  readonly #callLog: CallLog
   readonly #startedAt = performance.now()
   #server: net.Server | undefined
   #socketPath: string | undefined
@@ -58,12 +59,13 @@ export class Daemon implements DaemonControl, AsyncDisposable {
     this.stopped = new Promise((resolve) => {
       this.#resolveStopped = resolve
     })
-    this.#dispatcher = new Dispatcher({
+    this.#callLog = new CallLog(options.log, this.engine.parts.config.logParameters)
+    this.#dispatcher = new Dispatcher<DaemonCall>({
       registry,
       newCall: (session, id, params) => new DaemonCall(this.engine, this, session, id, params),
       log: options.log,
       checkResults: options.checkResults ?? false,
-      onAnswer: (method, failed, durationMs) => this.#count(method, failed, durationMs),
+      observer: this,
     })
   }
 
@@ -110,14 +112,68 @@ export class Daemon implements DaemonControl, AsyncDisposable {
     return openrpc()
   }
 
-  stats(): object {
+  stats(): ReturnType<DaemonControl['stats']> {
+    const { pool, config } = this.engine.parts
+    const { rss, heapUsed, external } = process.memoryUsage()
+    let inFlight = 0
+    for (const session of this.#sessions) inFlight += session.unanswered
     return {
       uptimeMs: performance.now() - this.#startedAt,
       sessions: this.#sessions.size,
-      openFiles: this.engine.parts.pool.size,
-      residentBytes: process.memoryUsage.rss(),
-      requests: Object.fromEntries(this.#stats),
+      sessionsStarted: this.#lastSession,
+      inFlight,
+      openFiles: pool.size,
+      filesOpened: pool.opened,
+      logBytes: pool.logBytes,
+      checkpoints: pool.checkpoints,
+      residentBytes: rss,
+      heapBytes: heapUsed,
+      externalBytes: external,
+      requests: this.#stats.methods,
+      lanes: this.#stats.lanes,
+      slowStatements: {
+        thresholdMs: config.slowStatementMs,
+        count: this.#slow.count,
+        last: this.#slow.last,
+      },
     }
+  }
+
+  /** Every answer passes here. */
+  answered(
+    session: Session,
+    request: Readonly<Record<string, unknown>>,
+    lane: LaneName,
+    ms: number,
+    failure: ErrorKind | undefined,
+  ): void {
+    // clients may make up as many names as they like
+    if (failure !== 'methodNotFound') this.#stats.record(request.method as string, lane, ms, failure)
+    if (this.#callLog.isOn) this.#callLog.write(session, request, lane, ms, failure)
+  }
+
+  /** A statement of a client took long: log it, and keep it among the last ones. */
+  noteSlow(
+    call: DaemonCall,
+    tenant: Tenant,
+    { sql, ms, rows }: { sql: string; ms: number; rows: number | null },
+  ): void {
+    const { branch } = tenant
+    const statement: SlowStatement = {
+      at: this.engine.parts.now(),
+      request: requestName(call.session, call.id),
+      database: branch.database.row.name,
+      branch: branch.name,
+      tenant: tenant.name,
+      sql: cutSql(sql),
+      lane: call.lane,
+      ms: Math.round(ms * 1_000) / 1_000,
+      rows,
+      plan: planLines(branch.head, sql),
+    }
+    this.#slow.add(statement)
+    const { at: _, ...fields } = statement
+    this.#options.log.warn(fields, 'slow statement')
   }
 
   /**
@@ -166,9 +222,11 @@ export class Daemon implements DaemonControl, AsyncDisposable {
     }
     this.#sessions.add(session)
     clearTimeout(this.#idleTimer)
+    this.#options.log.debug({ session: session.id }, 'connected')
     session.connection.onNotification('exit', () => void session.close())
     void session.ended.then(() => {
       this.#sessions.delete(session)
+      this.#options.log.debug({ session: session.id, client: session.client?.name }, 'disconnected')
       if (this.#sessions.size > 0 || this.#stopping) return
       if (this.#endsWithLastSession) void this.stop()
       else this.#watchIdleness()
@@ -181,18 +239,5 @@ export class Daemon implements DaemonControl, AsyncDisposable {
     if (idleExitMs === undefined || this.#sessions.size > 0) return
     clearTimeout(this.#idleTimer)
     this.#idleTimer = setTimeout(() => void this.stop(), idleExitMs)
-  }
-
-  #count(method: string, failed: boolean, durationMs: number): void {
-    let stats = this.#stats.get(method)
-    if (stats === undefined) {
-      if (registry.get(method) === undefined) return
-      stats = { count: 0, failed: 0, totalMs: 0, maxMs: 0 }
-      this.#stats.set(method, stats)
-    }
-    stats.count++
-    if (failed) stats.failed++
-    stats.totalMs += durationMs
-    if (durationMs > stats.maxMs) stats.maxMs = durationMs
   }
 }

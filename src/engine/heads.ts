@@ -4,6 +4,7 @@ import { Lru } from '../base/lru.ts'
 import { refuse } from '../base/refusal.ts'
 import type { Catalog } from '../catalog/catalog.ts'
 import { inspect, type Verdict } from '../query/gate.ts'
+import { type PlanStep, queryPlan } from '../query/query-plan.ts'
 import { shapeOf, type TableShape } from '../query/table-shape.ts'
 import { evolve, runSteps } from '../schema/apply.ts'
 import type { Change } from '../schema/change.ts'
@@ -56,6 +57,11 @@ export class Head {
     const verdict = inspect(this.template, sql)
     this.#verdicts.set(sql, verdict)
     return verdict
+  }
+
+  /** How SQLite would run a statement that passed the gate; a file that brought statistics of its own may differ. */
+  plan(sql: string): PlanStep[] {
+    return queryPlan(this, sql)
   }
 
   /** A table as rows are read and written; refuses where there is none. */

@@ -2,8 +2,10 @@ import { refuse } from '../base/refusal.ts'
 import { prepare } from '../query/errors.ts'
 import { type Params, type ReadLimits, type RowSet, readRows, type WriteResult, write } from '../query/execute.ts'
 import type { Verdict } from '../query/gate.ts'
-import { type Lane, laneOf, noteTime, type PlanLine, planOf, readInline } from '../query/lane.ts'
+import { type Lane, laneOf, noteTime, readInline } from '../query/lane.ts'
 import type { RowText, StatementJob } from '../query/process-lane.ts'
+import { type PlanStep, queryPlan } from '../query/query-plan.ts'
+import { type StatementWatch, watched } from '../query/watch.ts'
 import type { Prepared } from '../storage/statements.ts'
 import type { Writer } from '../storage/tenant-file.ts'
 import type { Tenant } from './tenant.ts'
@@ -34,9 +36,9 @@ export function runQuery(
   const verdict = tenant.branch.head.verdict(sql)
   if (verdict.kind !== 'read')
     refuse('sqlRefused', { rule: 'write', reason: 'query.run only reads; use query.execute' })
-  const found = tenant.read(({ statements }) => {
-    const prepared = prepare({ statements }, sql)
-    const lane = laneOf(statements, prepared, sql, verdict)
+  const found = tenant.read((reader) => {
+    const prepared = prepare(reader, sql)
+    const lane = laneOf(reader, prepared, sql, verdict)
     if (lane.name === 'inline') return readInline(prepared, params, options.limits, verdict)
     return new ReadAside(tenant, prepared, sql, params, options)
   })
@@ -50,6 +52,7 @@ class ReadAside {
   readonly #prepared: Prepared
   readonly #job: Omit<StatementJob, 'source'>
   readonly #caller: Caller
+  readonly #watch: StatementWatch | undefined
   #sawSnapshot!: () => void
 
   constructor(tenant: Tenant, prepared: Prepared, sql: string, params: Params, options: ReadOptions) {
@@ -58,6 +61,8 @@ class ReadAside {
     this.#prepared = prepared
     this.#job = { sql, params, limits: { maxRows, maxBytes }, asObjects: options.asObjects ?? false }
     this.#caller = options.caller
+    this.#watch = options.limits.watch
+    if (this.#watch) this.#watch.lane = 'process'
     const snapshot = new Promise<void>((resolve) => {
       this.#sawSnapshot = resolve
     })
@@ -71,6 +76,7 @@ class ReadAside {
         lane.read({ ...this.#job, source }, this.#caller.signal, { snapshot: this.#sawSnapshot }),
       )
       noteTime(this.#prepared, rows.ms)
+      if (this.#watch && rows.ms >= this.#watch.slowMs) this.#watch.slow(this.#job.sql, rows.ms, rows.count)
       return rows
     } finally {
       this.#sawSnapshot()
@@ -81,7 +87,7 @@ class ReadAside {
 /** Run a statement that writes rows. */
 export function execute(tenant: Tenant, sql: string, params: Params, limits: ReadLimits): Promise<WriteResult> {
   const verdict = writeVerdict(tenant, sql)
-  const work = (writer: Writer) => write(prepare(writer, sql), params, () => writer.changes(), limits)
+  const work = (writer: Writer) => writeWatched(writer, prepare(writer, sql), params, limits)
   return verdict.solo ? tenant.writeAlone(work) : tenant.write(work)
 }
 
@@ -100,8 +106,8 @@ export function executeBatch(
   const work = (writer: Writer) =>
     statements.map(({ sql, params }, at): WriteResult => {
       const prepared = prepare(writer, sql)
-      if (verdicts[at]?.kind === 'write') return write(prepared, params, () => writer.changes(), limits)
-      return { changes: 0, returned: readRows(prepared, params, limits) }
+      if (verdicts[at]?.kind === 'write') return writeWatched(writer, prepared, params, limits)
+      return { changes: 0, returned: readWatched(prepared, params, limits) }
     })
   return verdicts.some(({ solo }) => solo) ? tenant.writeAlone(work) : tenant.write(work)
 }
@@ -111,17 +117,28 @@ export interface Explanation {
   readonly reads: readonly string[]
   readonly writes: readonly string[]
   readonly lane: Lane
-  readonly plan: readonly PlanLine[]
+  readonly plan: readonly PlanStep[]
 }
 
 /** Tell how a statement would run, without running it. */
 export async function explain(tenant: Tenant, sql: string): Promise<Explanation> {
   const verdict = tenant.branch.head.verdict(sql)
-  const { lane, plan } = await tenant.read(({ statements }) => {
-    const prepared = prepare({ statements }, sql)
-    return { lane: laneOf(statements, prepared, sql, verdict), plan: planOf(statements, sql) }
+  const { lane, plan } = await tenant.read((reader) => {
+    const prepared = prepare(reader, sql)
+    return { lane: laneOf(reader, prepared, sql, verdict), plan: queryPlan(reader, sql) }
   })
-  return { kind: verdict.kind, reads: verdict.reads, writes: verdict.writes, lane, plan }
+  const { kind, reads, writes } = verdict
+  return { kind, reads, writes, lane, plan }
+}
+
+function readWatched(prepared: Prepared, params: Params, limits: ReadLimits): RowSet {
+  const run = () => readRows(prepared, params, limits)
+  return watched(limits.watch, prepared.statement.source, run, ({ rows }) => rows.length)
+}
+
+function writeWatched(writer: Writer, prepared: Prepared, params: Params, limits: ReadLimits): WriteResult {
+  const run = () => write(prepared, params, () => writer.changes(), limits)
+  return watched(limits.watch, prepared.statement.source, run, ({ changes }) => changes)
 }
 
 function writeVerdict(tenant: Tenant, sql: string): Verdict {

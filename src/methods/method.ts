@@ -6,11 +6,13 @@ import type { Branch } from '../engine/branch.ts'
 import type { Engine } from '../engine/engine.ts'
 import type { Tenant } from '../engine/tenant.ts'
 import type { Params, ReadLimits } from '../query/execute.ts'
+import type { StatementWatch } from '../query/watch.ts'
 import type { RunningCall } from '../rpc/call.ts'
 import type { Method } from '../rpc/contract.ts'
+import type { Stats } from './stats-values.ts'
 
 /** What a handler reaches besides its parameters. */
-export interface Call extends RunningCall {
+export interface Call extends RunningCall, StatementWatch {
   readonly engine: Engine
   readonly daemon: DaemonControl
   /** The branch, or tenant, that the parameters name, or else the session's. */
@@ -23,7 +25,7 @@ export interface DaemonControl {
   /** Stop in good order, once this call is answered. */
   stop(): void
   discover(): object
-  stats(): object
+  stats(): z.input<typeof Stats>
 }
 
 /** Declare a method. Its file and export name are its name on the wire. */
@@ -98,5 +100,6 @@ export function readLimits(call: Call, maxRows?: number): ReadLimits {
     maxRows: Math.min(maxRows ?? maxResultRows, maxResultRows),
     maxBytes: maxResultBytes,
     deadline: call.deadline,
+    watch: call,
   }
 }

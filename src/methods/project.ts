@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { productVersion, protocolVersion } from '../../protocol/version.ts'
 import { method, params } from './method.ts'
+import { Stats } from './stats-values.ts'
 
 export const info = method({
   summary: 'Where the project lies, and which versions are at work.',
@@ -28,19 +29,11 @@ export const info = method({
 })
 
 export const stats = method({
-  summary: 'What the daemon is doing: uptime, sessions, open files, memory, requests by method.',
+  summary:
+    'What the daemon is doing: sessions, open files, memory, calls with their errors and times by method and by lane, and the statements that took long.',
   access: 'read',
   params: params({}),
-  result: z.object({
-    uptimeMs: z.number(),
-    sessions: z.int(),
-    openFiles: z.int(),
-    residentBytes: z.int(),
-    requests: z.record(
-      z.string(),
-      z.object({ count: z.int(), failed: z.int(), totalMs: z.number(), maxMs: z.number() }),
-    ),
-  }),
+  result: Stats,
   refusals: [],
-  handle: ({ daemon }) => daemon.stats() as never,
+  handle: ({ daemon }) => daemon.stats(),
 })

@@ -1,3 +1,4 @@
+import { constants } from 'node:buffer'
 import { Refusal, refuse } from '../base/refusal.ts'
 import { codeOf, refuseFault } from '../storage/faults.ts'
 import type { Prepared, Statements } from '../storage/statements.ts'
@@ -24,15 +25,6 @@ export function prepare({ statements }: { readonly statements: Statements }, sql
   }
 }
 
-/** The same, for one that is not kept. */
-export function prepareOnce(statements: Statements, sql: string): Prepared {
-  try {
-    return statements.once(sql)
-  } catch (error) {
-    return refuseSqlError(error)
-  }
-}
-
 /** Turn what SQLite said while a client's statement ran into a refusal of a stable kind. */
 export function refuseSqlError(error: unknown): never {
   if (error instanceof Refusal) throw error
@@ -43,8 +35,10 @@ export function refuseSqlError(error: unknown): never {
   }
   const isBinding = error instanceof RangeError || error instanceof TypeError
   if (isBinding && /parameter|bind/i.test(reason)) return refuse('invalidValue', { where: 'params', reason })
-  if (code === 'SQLITE_TOOBIG')
-    return refuse('limitExceeded', { limit: 'SQLite’s length of a value', max: 1_000_000_000 })
+  if (code === 'SQLITE_TOOBIG') {
+    // better-sqlite3 sets this limit, so that every value fits a string
+    return refuse('limitExceeded', { limit: 'SQLite’s length of a value', max: constants.MAX_STRING_LENGTH })
+  }
   if (code === 'SQLITE_ERROR' || code === 'SQLITE_MISMATCH' || code === 'SQLITE_RANGE' || code === 'SQLITE_NOMEM') {
     return refuse('sqlError', { reason, sqliteCode: code })
   }

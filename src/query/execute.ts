@@ -2,6 +2,7 @@ import type { SqlValue } from '../../protocol/values.ts'
 import { refuse } from '../base/refusal.ts'
 import type { Prepared, ResultColumn } from '../storage/statements.ts'
 import { refuseSqlError } from './errors.ts'
+import type { StatementWatch } from './watch.ts'
 
 /** Parameters of a statement: by position, or by name (without its `:`, `@` or `$`). */
 export type Params = readonly SqlValue[] | { readonly [name: string]: SqlValue }
@@ -18,6 +19,7 @@ export interface ReadLimits {
   readonly maxBytes: number
   /** On the clock of `performance.now()`. */
   readonly deadline: number
+  readonly watch?: StatementWatch
 }
 
 export const noLimits: ReadLimits = {

@@ -8,9 +8,10 @@
  *     VOpen, VUpdate               a pointer      → that of an allowed virtual table, or refused
  *     every other opcode           on a list of what queries and row changes need, or refused
  *
- * Views, CTEs, triggers and foreign keys need no care: they are code in the same program. Only two things come before
- * the compiler, because compiling already does harm: some PRAGMAs act while they are compiled, and a small text
- * can grow to gigabytes (`growth.ts`).
+ * Views, CTEs, triggers and foreign keys need no care: they are code in the same program. A full-text table does: it
+ * reads the table of its content by itself, so that table is inspected too. Only two things come before the compiler,
+ * because compiling already does harm: some PRAGMAs act while they are compiled, and a small text can grow to
+ * gigabytes (`growth.ts`).
  *
  * NOTE: this leans on the bundled SQLite, 3.53.2. A test asserts the version; see `opcodes.ts` for what to do when it moves.
  * NOTE: the template must be opened with the same `foreign_keys` and `recursive_triggers` as the tenants' files, or the
@@ -20,10 +21,11 @@
 import type Database from 'better-sqlite3'
 
 import { assert } from '../base/assert.ts'
-import { refuse } from '../base/refusal.ts'
-import { foldName, quoteName } from '../schema/sql.ts'
-import { grownSize, maxGrownSize, nameOf, tokensOf } from './growth.ts'
+import { Refusal, refuse } from '../base/refusal.ts'
+import { foldName, isWord, quoteName, tokenize } from '../schema/sql.ts'
+import { growsTooLarge } from './growth.ts'
 import { type Instruction, type Open, type Reach, reachOf, type VirtualOpen } from './opcodes.ts'
+import { withNulls } from './unbound.ts'
 
 /** What a compiled statement may do, told by SQLite's own opcodes. */
 export interface Verdict {
@@ -39,6 +41,8 @@ export interface Verdict {
   readonly solo: boolean
   /** It goes through rows one after the other. One that does not returns no more rows than it has SELECTs. */
   readonly loops: boolean
+  /** It may make values far larger than what it reads and is given, as `replace` or `randomblob(?)` do. */
+  readonly inflates: boolean
 }
 
 /**
@@ -48,9 +52,9 @@ export interface Verdict {
 export function inspect(db: Database.Database, sql: string): Verdict {
   if (sql.includes('\0')) refuse('sqlRefused', { rule: 'nulCharacter', reason: 'SQL ends at a NUL character' })
   const { keyword, isExplained, start } = beginning(sql)
-  const keywordRule = ruleOfKeyword.get(keyword)
-  if (keywordRule !== undefined) {
-    refuse('sqlRefused', { rule: keywordRule, reason: `${keyword} is not for clients' statements` })
+  const refused = refusedKeywords.get(keyword)
+  if (refused !== undefined) {
+    refuse('sqlRefused', { rule: refused.rule, reason: `${keyword.toUpperCase()}: ${refused.reason}` })
   }
   const schema = schemaReader(db)
   refuseGrowth(schema, sql)
@@ -58,29 +62,54 @@ export function inspect(db: Database.Database, sql: string): Verdict {
   const whole = compile(db, sql)
   const body = sql.slice(start)
   const inner = isExplained ? compile(db, body) : whole
-  const reach = reachOf(programOf(db, body))
-  if ('rule' in reach) {
-    refuse('sqlRefused', { rule: reach.rule, reason: `${reach.opcode} is not an instruction of a query or row change` })
-  }
+  const { reads, writes, mayRollBack, loops, made } = permitted(db, schema, body)
   if (!inner.readonly) assert(schema.foreignKeys.get() === 1, 'the template does not enforce foreign keys')
-  const { reads, writes } = tablesOf(db, schema, reach)
-  for (const name of reach.functions) {
-    if (isRefusedFunction(name)) refuse('sqlRefused', { rule: 'function', reason: `function ${name}` })
-  }
 
-  if (isExplained) return { kind: 'read', returnsRows: true, reads: [], writes: [], solo: false, loops: false }
+  if (isExplained) {
+    return { kind: 'read', returnsRows: true, reads: [], writes: [], solo: false, loops: false, inflates: false }
+  }
+  if (made.bytes > maxMadeBytes) {
+    const reason = `it would make values of ${made.bytes} bytes out of nothing; at most ${maxMadeBytes}`
+    refuse('sqlRefused', { rule: 'tooLarge', reason })
+  }
   return {
     kind: inner.readonly ? 'read' : 'write',
     returnsRows: inner.reader,
     reads,
     writes,
-    solo: reach.mayRollBack,
-    loops: reach.loops,
+    solo: mayRollBack,
+    loops,
+    inflates: !made.isAll,
   }
 }
 
+/** What `randomblob(500000000)` and its like may ask for, all of a statement's together. */
+const maxMadeBytes = 64 * 1024 * 1024
+
+/**
+ * What a statement that passed the compiler does; refuses what is not for clients.
+ *
+ * @param within full-text tables whose content is looked at
+ */
+function permitted(
+  db: Database.Database,
+  schema: SchemaReader,
+  sql: string,
+  within: ReadonlySet<string> = new Set(),
+): Pick<Verdict, 'reads' | 'writes'> & Pick<Reach, 'mayRollBack' | 'loops' | 'made'> {
+  const reach = reachOf(programOf(db, sql))
+  if ('rule' in reach) {
+    refuse('sqlRefused', { rule: reach.rule, reason: `${reach.opcode} is not an instruction of a query or row change` })
+  }
+  const tables = tablesOf(db, schema, reach, within)
+  for (const name of reach.functions) {
+    if (isRefusedFunction(name)) refuse('sqlRefused', { rule: 'function', reason: `${name}() is not for clients` })
+  }
+  return { ...reach, ...tables }
+}
+
 /** The first keyword, behind EXPLAIN [QUERY PLAN], and where it starts. */
-function beginning(sql: string): { keyword: string; isExplained: boolean; start: number } {
+export function beginning(sql: string): { keyword: string; isExplained: boolean; start: number } {
   let word = wordAt(sql, 0)
   const isExplained = word.text === 'explain'
   if (isExplained) {
@@ -114,26 +143,34 @@ function wordAt(sql: string, from: number): { text: string; start: number; end: 
  * Statements told by their first word, which can begin nothing else. The list of opcodes would refuse nearly all of them
  * too; but PRAGMA acts while it is compiled, and REINDEX is made of the same instructions as row changes.
  */
-const ruleOfKeyword: ReadonlyMap<string, string> = new Map([
-  ['pragma', 'pragma'],
-  ['attach', 'attach'],
-  ['detach', 'attach'],
-  ['vacuum', 'vacuum'],
-  ...['begin', 'commit', 'end', 'rollback', 'savepoint', 'release'].map((w) => [w, 'transactionControl'] as const),
-  ...['create', 'drop', 'alter', 'reindex', 'analyze'].map((w) => [w, 'ddl'] as const),
+const refusedKeywords: ReadonlyMap<string, { readonly rule: string; readonly reason: string }> = new Map([
+  ...refusedAs('pragma', 'the daemon keeps the connection’s settings', 'pragma'),
+  ...refusedAs('attach', 'a statement reaches one tenant', 'attach detach'),
+  ...refusedAs('vacuum', 'files are kept by the daemon; see tenant.vacuum', 'vacuum'),
+  ...refusedAs(
+    'transactionControl',
+    'transactions are kept by the daemon; query.batch runs statements in one',
+    'begin commit end rollback savepoint release',
+  ),
+  ...refusedAs('ddl', 'the schema belongs to the branch; see schema.apply', 'create drop alter reindex analyze'),
 ])
+
+function refusedAs(rule: string, reason: string, keywords: string) {
+  return keywords.split(' ').map((keyword) => [keyword, { rule, reason }] as const)
+}
 
 function refuseGrowth(schema: SchemaReader, sql: string): void {
   const views = new Map(schema.views.all().map(([name, text]) => [foldName(name), text]))
-  // one select over no view has nothing to copy
+  // one select over no view has nothing to copy, and a short one has few tables to join
   const selects = sql.match(/\b(?:select|values|over)\b/gi)?.length ?? 0
-  if (views.size === 0 && selects <= 1) return
-  const size = grownSize(sql, views)
-  if (size <= Math.max(maxGrownSize, sql.length)) return
+  if (views.size === 0 && selects <= 1 && sql.length < shortLength) return
+  if (!growsTooLarge(sql, views)) return
   const reason =
-    'it would grow too large while it is compiled: too many levels, or too many uses of a CTE, view or column'
+    'it would take too long to compile: too many levels, uses of a CTE, view or column, joins, or constants'
   refuse('sqlRefused', { rule: 'tooComplex', reason })
 }
+
+const shortLength = 400
 
 function compile(db: Database.Database, sql: string): Database.Statement {
   try {
@@ -163,49 +200,20 @@ function programOf(db: Database.Database, sql: string): Instruction[] {
   return withNulls(sql, (parameters) => statement.all(...parameters))
 }
 
-/**
- * Call `run` with as many nulls as the statement has parameters, and any name. Better-sqlite3 insists on a value for every
- * parameter, even under EXPLAIN, and does not tell how many there are: start from a guess and search.
- */
-export function withNulls<T>(sql: string, run: (parameters: unknown[]) => T): T {
-  const guess = sql.match(/\?(?!\d)/g)?.length ?? 0
-  let atLeast = 0
-  let atMost = 32_766 // SQLITE_MAX_VARIABLE_NUMBER
-  let count = Math.min(guess, atMost)
-  for (;;) {
-    try {
-      return run([new Array(count).fill(null), anyName])
-    } catch (error) {
-      const isTooFew = error instanceof RangeError && error.message.startsWith('Too few')
-      const isTooMany = error instanceof RangeError && error.message.startsWith('Too many')
-      if (isTooFew) atLeast = count + 1
-      else if (isTooMany) atMost = count - 1
-      else throw error
-      assert(atLeast <= atMost, 'no number of parameters fits the statement')
-      count = Math.floor((atLeast + atMost) / 2)
-    }
-  }
-}
-
-/** Has every property, each null. */
-const anyName: Record<string, null> = new Proxy(
-  {},
-  {
-    get: () => null,
-    has: () => true,
-    getOwnPropertyDescriptor: () => ({ value: null, configurable: true, enumerable: true, writable: true }),
-  },
-)
-
 /** The tables behind root pages and pointers, or a refusal if one of them is not for clients. */
-function tablesOf(db: Database.Database, schema: SchemaReader, reach: Reach): Pick<Verdict, 'reads' | 'writes'> {
+function tablesOf(
+  db: Database.Database,
+  schema: SchemaReader,
+  reach: Reach,
+  within: ReadonlySet<string>,
+): Pick<Verdict, 'reads' | 'writes'> {
   const found = { read: new Set<string>(), write: new Set<string>() }
   for (const open of reach.opens) {
     const table = tableOf(schema, open)
     if (table !== undefined) found[open.access].add(table)
   }
   if (reach.virtual.length > 0) {
-    const allowed = virtualTables(db, schema)
+    const allowed = virtualTables(db, schema, within)
     for (const open of reach.virtual) {
       const table = allowed.get(open.pointer) ?? refuseVirtual(open)
       if (table.isInSchema) found[open.access].add(table.name)
@@ -216,14 +224,16 @@ function tablesOf(db: Database.Database, schema: SchemaReader, reach: Reach): Pi
 
 /** Undefined for SQLite's own bookkeeping behind an INSERT. */
 function tableOf(schema: SchemaReader, open: Open): string | undefined {
-  if (open.root === 1) refuse('sqlRefused', { rule: 'systemTable', reason: 'sqlite_schema' })
+  if (open.root === 1) refuse('sqlRefused', { rule: 'systemTable', reason: 'sqlite_schema is a system table' })
   if (open.database !== 0) refuse('sqlRefused', { rule: 'otherDatabase', reason: 'a temporary or attached database' })
   const name = schema.tableOfRoot.get(open.root)
   if (name === undefined)
     return refuse('sqlRefused', { rule: 'systemTable', reason: 'a page that belongs to no table' })
   if (name === 'sqlite_sequence' && open.isSequenceUpkeep) return undefined
-  if (isSystemName(name)) refuse('sqlRefused', { rule: 'systemTable', reason: name })
-  if (isShadow(schema, name)) refuse('sqlRefused', { rule: 'shadowTable', reason: name })
+  if (isSystemName(name)) refuse('sqlRefused', { rule: 'systemTable', reason: `${name} is a system table` })
+  if (isShadow(schema, name)) {
+    refuse('sqlRefused', { rule: 'shadowTable', reason: `${name} is where a virtual table keeps its data` })
+  }
   return name
 }
 
@@ -253,11 +263,17 @@ interface VirtualTable {
  * each virtual table, so its pointer is the same in every program; but it is another after ALTER TABLE or the rollback of
  * DDL, and memory is used again. So it is asked for at every inspection, and never remembered.
  */
-function virtualTables(db: Database.Database, schema: SchemaReader): Map<string, VirtualTable> {
+function virtualTables(
+  db: Database.Database,
+  schema: SchemaReader,
+  within: ReadonlySet<string>,
+): Map<string, VirtualTable> {
   const tables = new Map<string, VirtualTable>()
   for (const [name, sql] of schema.virtualTables.all()) {
     const { name: module, args } = moduleOf(sql)
-    if (isSystemName(name) || !modules.has(module) || namesSystemTable.test(args)) continue
+    if (isSystemName(name) || !modules.has(module)) continue
+    if (!within.has(name) && args.includes('=') && !isContentPermitted(db, schema, args, new Set([...within, name])))
+      continue
     const pointer = pointerOf(db, name)
     if (pointer !== undefined) tables.set(pointer, { name, isInSchema: true })
   }
@@ -268,6 +284,36 @@ function virtualTables(db: Database.Database, schema: SchemaReader): Map<string,
     if (pointer !== undefined) tables.set(pointer, { name, isInSchema: false })
   }
   return tables
+}
+
+/**
+ * Whether a full-text table's arguments (`content = 'docs'`) name only tables that clients may read: it reads the table
+ * that it takes its content from by itself, unseen in the program. Every table that its arguments may name is
+ * inspected, as SQLite has many ways to quote names, and takes `c` for `content`.
+ */
+function isContentPermitted(
+  db: Database.Database,
+  schema: SchemaReader,
+  args: string,
+  within: ReadonlySet<string>,
+): boolean {
+  const text = bare(args.slice(args.indexOf('=')))
+  if (/=(?:sqlite_|__|pragma_|dbstat|fts3tokenize)/.test(text)) return false
+  const named = schema.names.all().filter((name) => text.includes(bare(name)))
+  return named.every((name) => {
+    try {
+      permitted(db, schema, `select * from main.${quoteName(name)}`, within)
+      return true
+    } catch (error) {
+      if (error instanceof Refusal) return false
+      throw error
+    }
+  })
+}
+
+/** In lower case, without space and quotes. */
+function bare(text: string): string {
+  return text.toLowerCase().replace(/[\s"'`[\]]/g, '')
 }
 
 /** Undefined where there is no such table, or its module is not there. */
@@ -290,9 +336,10 @@ function refuseVirtual(open: VirtualOpen): never {
 
 /** The module of a `create virtual table` statement, and what stands behind it. */
 function moduleOf(sql: string): { name: string; args: string } {
-  const tokens = tokensOf(sql)
-  const using = tokens.indexOf('using')
-  return { name: nameOf(tokens[using + 1] ?? ''), args: tokens.slice(using + 2).join(' ') }
+  const tokens = tokenize(sql)
+  const using = tokens.findIndex((token) => isWord(token, 'USING'))
+  const module = tokens[using + 1]
+  return { name: foldName(module?.value ?? ''), args: sql.slice(module?.end) }
 }
 
 /** Modules whose tables are users' own, with the suffixes of their shadow tables (`xShadowName` of each). */
@@ -305,9 +352,6 @@ const modules: ReadonlyMap<string, readonly string[]> = new Map([
   ['geopoly', ['node', 'parent', 'rowid']],
 ])
 const anyShadowSuffix = new Set([...modules.values()].flat())
-
-/** `content=sqlite_schema` and the like: a full-text table that reads another table by itself, unseen in the program. */
-const namesSystemTable = /= ["']?\s*(?:sqlite_|__|pragma_|dbstat)/
 
 /** Functions that stand in FROM and compute from their arguments alone. */
 const tableFunctions = ['json_each', 'json_tree', 'jsonb_each', 'jsonb_tree', 'generate_series']
@@ -338,6 +382,8 @@ const refusedFunctions = new Set([
 interface SchemaReader {
   readonly tableOfRoot: { get(root: number): string | undefined }
   readonly exists: { get(name: string): unknown }
+  /** Tables and views. */
+  readonly names: { all(): string[] }
   readonly views: { all(): [name: string, sql: string][] }
   readonly virtualTables: { all(): [name: string, sql: string][] }
   readonly foreignKeys: { get(): unknown }
@@ -353,6 +399,7 @@ function schemaReader(db: Database.Database): SchemaReader {
   const reader: SchemaReader = {
     tableOfRoot: db.prepare<number, string>(`select tbl_name from ${schema} where rootpage = ?`).pluck(),
     exists: db.prepare<string, number>(`select 1 from ${schema} where name = ? collate nocase`).pluck(),
+    names: db.prepare<[], string>(`select name from ${schema} where type in ('table', 'view')`).pluck(),
     views: db.prepare<[], Names>(`select name, sql from ${schema} where type = 'view'`).raw(),
     virtualTables: db.prepare<[], Names>(`select name, sql from ${schema} where type = 'table' and rootpage = 0`).raw(),
     foreignKeys: db.prepare('pragma foreign_keys').pluck(),

@@ -1,11 +1,12 @@
+import type { LaneName } from '../../protocol/lanes.ts'
 import type { Prepared, Statements } from '../storage/statements.ts'
-import { prepareOnce } from './errors.ts'
 import { type Params, type ReadLimits, type RowSet, readRows } from './execute.ts'
-import { type Verdict, withNulls } from './gate.ts'
+import type { Verdict } from './gate.ts'
+import { queryPlan } from './query-plan.ts'
 
 /** Where a statement runs: on the daemon's own thread, or in a process, where it can be stopped. */
 export interface Lane {
-  readonly name: 'inline' | 'process'
+  readonly name: LaneName
   readonly reason: string
 }
 
@@ -35,20 +36,33 @@ interface Notes {
 
 const notes = new WeakMap<Prepared, Notes>()
 
+interface OnFile {
+  readonly statements: Statements
+}
+
 /** Decide for a statement on the file that it was prepared on. */
-export function laneOf(statements: Statements, prepared: Prepared, sql: string, verdict: Verdict): Lane {
+export function laneOf(file: OnFile, prepared: Prepared, sql: string, verdict: Verdict): Lane {
+  if (verdict.inflates) return inflating
   if (!verdict.loops) return keyed
-  const { plan, wasSlow } = notesOf(statements, prepared, sql)
-  return chooseLane(plan, fileBytes(statements), wasSlow)
+  const { plan, wasSlow } = notesOf(file, prepared, sql)
+  return chooseLane(plan, fileBytes(file), wasSlow)
 }
 
 /** Read on the daemon's thread, and remember it if that took long. */
-export function readInline(prepared: Prepared, params: Params, limits: ReadLimits, verdict: Verdict): RowSet {
-  if (!verdict.loops) return readRows(prepared, params, limits, true)
+export function readInline(prepared: Prepared, params: Params, limits: ReadLimits, { loops }: Verdict): RowSet {
+  // One that goes through no rows is not worth two looks at the clock.
+  if (!loops) return readRows(prepared, params, limits, true)
   const startedAt = performance.now()
-  const rows = readRows(prepared, params, limits)
-  noteTime(prepared, performance.now() - startedAt)
-  return rows
+  let rows: number | null = null
+  try {
+    const found = readRows(prepared, params, limits)
+    rows = found.rows.length
+    return found
+  } finally {
+    const ms = performance.now() - startedAt
+    noteTime(prepared, ms)
+    if (limits.watch && ms >= limits.watch.slowMs) limits.watch.slow(prepared.statement.source, ms, rows)
+  }
 }
 
 /** How long a statement took, wherever it ran: in between the two limits it stays where it is. */
@@ -58,29 +72,16 @@ export function noteTime(prepared: Prepared, ms: number): void {
   if (known && ms < quickMs) known.wasSlow = false
 }
 
-function notesOf(statements: Statements, prepared: Prepared, sql: string): Notes {
+function notesOf(file: OnFile, prepared: Prepared, sql: string): Notes {
   let known = notes.get(prepared)
   if (known === undefined) {
-    known = { plan: planShape(planOf(statements, sql).map(({ detail }) => detail)), wasSlow: false }
+    known = { plan: planShape(queryPlan(file, sql).map(({ detail }) => detail)), wasSlow: false }
     notes.set(prepared, known)
   }
   return known
 }
 
-/** A line of SQLite's query plan: `detail` for people, `id` and `parent` make it a tree. */
-export interface PlanLine {
-  readonly id: number
-  readonly parent: number
-  readonly detail: string
-}
-
-export function planOf(statements: Statements, sql: string): PlanLine[] {
-  const { statement } = prepareOnce(statements, `explain query plan ${sql}`)
-  const rows = withNulls(sql, (nulls) => statement.all(...nulls)) as unknown[][]
-  return rows.map(([id, parent, , detail]) => ({ id: Number(id), parent: Number(parent), detail: String(detail) }))
-}
-
-function fileBytes(statements: Statements): number {
+function fileBytes({ statements }: OnFile): number {
   const of = (pragma: string) => (statements.get(`pragma ${pragma}`).statement.get() as number[])[0] ?? 0
   return of('page_count') * of('page_size')
 }
@@ -102,6 +103,7 @@ export function planShape(details: readonly string[]): PlanShape {
 }
 
 const keyed = inline('it finds its rows by their keys')
+const inflating = aside('it may make large values')
 
 /**
  * The one place that decides where a statement runs.

@@ -27,6 +27,15 @@ export interface Reach {
   readonly mayRollBack: boolean
   /** It goes through rows, its own or a table's, one after the other. */
   readonly loops: boolean
+  readonly made: Made
+}
+
+/** What the functions of a program make out of nothing. */
+export interface Made {
+  /** As far as constants tell. */
+  readonly bytes: number
+  /** Nothing but constants decides it, and no function repeats or fills what it is given. */
+  readonly isAll: boolean
 }
 
 /** A b-tree, of a table or of an index, that is opened or emptied. */
@@ -102,7 +111,8 @@ export function reachOf(program: readonly Instruction[]): Reach | Forbidden {
         break
     }
   }
-  return { opens, virtual, functions: [...functions], mayRollBack, loops }
+  const made = madeBy(program, functions)
+  return { opens, virtual, functions: [...functions], mayRollBack, loops, made }
 }
 
 /** Whatever goes back for another row does so with one of these. */
@@ -119,6 +129,41 @@ const loopOpcodes: ReadonlySet<string> = new Set([
   'VFilter',
   'Yield',
 ])
+
+function madeBy(program: readonly Instruction[], functions: ReadonlySet<string>): Made {
+  const repeats = [...functions].some((name) => repeating.has(name))
+  if (!functions.has('randomblob') && !functions.has('zeroblob')) return { bytes: 0, isAll: !repeats }
+  let bytes = 0
+  let isAll = !repeats
+  let constants = new Map<number, number>()
+  for (const [at, [addr, opcode, p1, p2, , p4]] of program.entries()) {
+    if (addr === 0) constants = constantsFrom(program, at)
+    const isFunction = opcode === 'Function' || opcode === 'PureFunc'
+    if (!isFunction || !/^(?:randomblob|zeroblob)\(/i.test(String(p4))) continue
+    const isConstant = (p1 & 1) !== 0
+    const asked = isConstant ? constants.get(p2) : undefined
+    if (asked === undefined) isAll = false
+    else bytes += asked
+  }
+  return { bytes, isAll }
+}
+
+/** The numbers that a program, or that of a trigger, keeps in registers. Those of constant arguments have no other use. */
+function constantsFrom(program: readonly Instruction[], start: number): Map<number, number> {
+  const constants = new Map<number, number>()
+  for (let i = start; i < program.length; i++) {
+    const [addr, opcode, p1, p2, , p4] = program[i] as Instruction
+    if (addr === 0 && i > start) break
+    if (opcode === 'Integer') constants.set(p2, p1)
+    if (opcode === 'Int64' || opcode === 'Real') constants.set(p2, Number(p4))
+  }
+  return constants
+}
+
+/** Functions whose result may be many times as long as what they are given. */
+const repeating: ReadonlySet<string> = new Set(
+  'printf format replace highlight snippet json_pretty group_concat string_agg concat_ws'.split(' '),
+)
 
 const rootIsInRegister = 0x10 // OPFLAG_P2ISREG
 const onErrorRollback = 1 // OE_Rollback

@@ -20,6 +20,7 @@ export interface StatementJob {
 export interface RowText {
   readonly columns: Columns
   readonly rowText: string
+  readonly count: number
   readonly truncated: boolean
   /** How long the statement took, reading of its result included, in ms. */
   readonly ms: number
@@ -101,9 +102,8 @@ export class ProcessLane {
         else if (frame === 'columns') columns = JSON.parse(body.toString())
         else if (frame === 'rows') parts.push(body)
         else if (frame === 'done') {
-          const { truncated, ms } = JSON.parse(body.toString())
           end()
-          resolve({ columns, rowText: joined(parts), truncated, ms })
+          resolve({ columns, rowText: joined(parts), ...JSON.parse(body.toString()) })
         } else fail(new StatementFailure(body))
       })
       const onData = (chunk: Buffer) => reader.push(chunk)

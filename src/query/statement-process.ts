@@ -14,7 +14,7 @@ import { Statements } from '../storage/statements.ts'
 import { prepare } from './errors.ts'
 import { eachRow } from './execute.ts'
 import { encodeFrame, type Frame } from './frames.ts'
-import type { StatementJob } from './process-lane.ts'
+import type { RowText, StatementJob } from './process-lane.ts'
 
 const neverChanged = new Int32Array(new SharedArrayBuffer(4))
 const chunkRows = 256
@@ -31,8 +31,8 @@ process.on('disconnect', () => process.exit())
 process.on('message', (job: StatementJob) => {
   const startedAt = performance.now()
   try {
-    const isTruncated = run(job)
-    write('done', JSON.stringify({ truncated: isTruncated, ms: performance.now() - startedAt }))
+    const result = run(job)
+    write('done', JSON.stringify({ ...result, ms: performance.now() - startedAt }))
   } catch (error) {
     const refusal = error instanceof Refusal ? { kind: error.kind, data: error.data } : undefined
     const message = error instanceof Error ? error.message : String(error)
@@ -40,8 +40,7 @@ process.on('message', (job: StatementJob) => {
   }
 })
 
-/** Gives whether the result was cut. */
-function run({ source, sql, params, limits, asObjects }: StatementJob): boolean {
+function run({ source, sql, params, limits, asObjects }: StatementJob): Pick<RowText, 'count' | 'truncated'> {
   const db = typeof source === 'string' ? openReadOnly(source) : openMemory(Buffer.from(source))
   try {
     db.exec('begin')
@@ -52,6 +51,7 @@ function run({ source, sql, params, limits, asObjects }: StatementJob): boolean 
     write('columns', JSON.stringify(columns))
     let rows: SqlValue[][] = []
     let bytes = 0
+    let count = 0
     const flush = () => {
       if (rows.length === 0) return
       const encoded = encodeRows(rows)
@@ -59,6 +59,7 @@ function run({ source, sql, params, limits, asObjects }: StatementJob): boolean 
         ? encoded.map((row) => Object.fromEntries(columns.map(({ name }, at) => [name, row[at]])))
         : encoded
       write('rows', JSON.stringify(shaped).slice(1, -1))
+      count += rows.length
       rows = []
       bytes = 0
     }
@@ -68,7 +69,7 @@ function run({ source, sql, params, limits, asObjects }: StatementJob): boolean 
       if (rows.length >= chunkRows || bytes >= chunkBytes) flush()
     })
     flush()
-    return outcome === 'truncated'
+    return { count, truncated: outcome === 'truncated' }
   } finally {
     db.close()
   }

@@ -1,3 +1,4 @@
+import type { LaneName } from '../../protocol/lanes.ts'
 import type { RequestId, Session } from './session.ts'
 
 /** One request under way, as its handler sees it. */
@@ -8,6 +9,8 @@ export class RunningCall {
   readonly #progressToken: string | number | undefined
   /** When the call's time is over, on the clock of `performance.now()`; Infinity where it has no limit. */
   readonly deadline: number
+  /** Where its work was done, as the statistics count it. */
+  lane: LaneName = 'inline'
 
   constructor(session: Session, id: RequestId, params: CallParams) {
     this.session = session
@@ -37,6 +40,13 @@ export class RunningCall {
     this.session.notify('$/progress', { token: this.#progressToken, value })
   }
 }
+
+/** A request as the log names it: the session's number and the id that the client gave. */
+export function requestName(session: Session, id: unknown): string {
+  return `${session.id}/${JSON.stringify(id)?.slice(0, maxIdChars)}`
+}
+
+const maxIdChars = 64
 
 /** Parameters that every call may have, whatever its method. */
 export interface CallParams {

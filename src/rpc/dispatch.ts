@@ -1,8 +1,10 @@
 import type { Logger } from 'pino'
 import { type ErrorKind, type WireError, wireError } from '../../protocol/errors.ts'
+import type { LaneName } from '../../protocol/lanes.ts'
 import { nearMiss } from '../base/near-miss.ts'
 import { Refusal } from '../base/refusal.ts'
-import type { CallParams, RunningCall } from './call.ts'
+import { turnStartedAt } from '../base/turn.ts'
+import { type CallParams, type RunningCall, requestName } from './call.ts'
 import { JsonText, type Method, type Registry } from './contract.ts'
 import type { Dispatch, RequestId, Session } from './session.ts'
 
@@ -12,9 +14,23 @@ export interface DispatcherOptions<C extends RunningCall> {
   readonly log: Logger
   /** Check results and refusals against what the method declares, too. On in tests. */
   readonly checkResults: boolean
-  /** Told of every answer. */
-  readonly onAnswer?: (method: string, failed: boolean, durationMs: number) => void
+  readonly observer: Observer
 }
+
+/** Told of every answer to a request that names a method. Costs every call what it costs. */
+export interface Observer {
+  /** @param ms since the daemon turned to the request: what it waited for its turn counts */
+  answered(
+    session: Session,
+    request: Readonly<Record<string, unknown>>,
+    lane: LaneName,
+    ms: number,
+    failure: ErrorKind | undefined,
+  ): void
+}
+
+/** Given once a call: the text of the answer, and the kind of error where it is one. */
+type Answer = (json: string, failure?: ErrorKind) => void
 
 /** Refusals that any method may answer with; a method declares the others. */
 const commonRefusals: ReadonlySet<ErrorKind> = new Set<ErrorKind>([
@@ -39,7 +55,9 @@ const commonRefusals: ReadonlySet<ErrorKind> = new Set<ErrorKind>([
  */
 export class Dispatcher<C extends RunningCall> implements Dispatch {
   readonly #options: DispatcherOptions<C>
-  #lastRequest = 0
+  #lastFault = 0
+  /** When the last answer was given, on the clock of `performance.now()`. */
+  #lastAnswerAt = 0
 
   constructor(options: DispatcherOptions<C>) {
     this.#options = options
@@ -50,50 +68,53 @@ export class Dispatcher<C extends RunningCall> implements Dispatch {
   }
 
   request(session: Session, request: Record<string, unknown>, reply: (json: string) => void): void {
+    // The clock is read once a call: what came together is taken up one after the other.
+    const startedAt = Math.max(turnStartedAt(), this.#lastAnswerAt)
     session.inOrder({
       id: request.id,
       access: this.#options.registry.get(String(request.method))?.access ?? 'session',
-      run: () => this.#run(session, request, reply),
+      run: () => this.#run(session, request, startedAt, reply),
       refuse: ({ kind, data }) => reply(failureText(request.id as RequestId, wireError(kind, data as never))),
     })
   }
 
-  #run(session: Session, request: Record<string, unknown>, reply: (json: string) => void): void {
+  #run(session: Session, request: Record<string, unknown>, startedAt: number, reply: (json: string) => void): void {
     const { id, method: name, params = {} } = request
-    const startedAt = performance.now()
     const isId = typeof id === 'string' || typeof id === 'number' || id === null
     if (request.jsonrpc !== '2.0' || !isId || typeof name !== 'string') {
       const reason = isId ? 'jsonrpc is "2.0" and method a string' : 'an id is a string, a number or null'
       return reply(failureText(isId ? id : null, wireError('invalidRequest', { reason })))
     }
-    const answer = (json: string, failed: boolean) => {
-      this.#options.onAnswer?.(name, failed, performance.now() - startedAt)
+    let call: C | undefined
+    const answer: Answer = (json, failure) => {
+      this.#lastAnswerAt = performance.now()
+      const ms = this.#lastAnswerAt - startedAt
+      this.#options.observer.answered(session, request, call?.lane ?? 'inline', ms, failure)
       reply(json)
     }
-    let call: C | undefined
     try {
       const method = this.#options.registry.get(name) ?? this.#refuseMethod(name)
       const checked = method.params.safeParse(params)
       if (!checked.success) throw new Refusal('invalidParams', { issues: issuesOf(checked.error) })
       call = this.#options.newCall(session, id, checked.data as CallParams)
       const outcome = method.handle(call, checked.data)
-      if (!(outcome instanceof Promise)) return answer(this.#resultText(name, method, id, outcome), false)
-      this.#later(session, call, name, method, outcome, checked.data as CallParams, answer)
+      if (!(outcome instanceof Promise)) return answer(this.#resultText(name, method, id, outcome))
+      this.#later(call, name, method, outcome, checked.data as CallParams, answer)
     } catch (error) {
-      answer(failureText(id, this.#failure(name, error)), true)
+      this.#fail(session, id, name, error, answer)
     }
   }
 
   /** Answer when the outcome is there, or when the call is cancelled or late, whichever comes first. */
   #later(
-    session: Session,
     call: C,
     name: string,
     method: Method<C>,
     outcome: Promise<unknown>,
     params: CallParams,
-    answer: (json: string, failed: boolean) => void,
+    answer: Answer,
   ): void {
+    const { session, id } = call
     session.started(call)
     const timer =
       params.timeoutMs === undefined
@@ -106,14 +127,14 @@ export class Dispatcher<C extends RunningCall> implements Dispatch {
     outcome.then(
       (result) => {
         try {
-          answer(this.#resultText(name, method, call.id, result), false)
+          answer(this.#resultText(name, method, id, result))
         } catch (error) {
-          answer(failureText(call.id, this.#failure(name, error)), true)
+          this.#fail(session, id, name, error, answer)
         }
         done()
       },
       (error: unknown) => {
-        answer(failureText(call.id, this.#failure(name, error)), true)
+        this.#fail(session, id, name, error, answer)
         done()
       },
     )
@@ -135,13 +156,19 @@ export class Dispatcher<C extends RunningCall> implements Dispatch {
     throw new Refusal('methodNotFound', suggestion === undefined ? { method: name } : { method: name, suggestion })
   }
 
-  #failure(name: string, error: unknown): WireError {
+  #fail(session: Session, id: RequestId, name: string, error: unknown, answer: Answer): void {
+    const failure = this.#failure(session, id, name, error)
+    answer(failureText(id, failure), failure.data.kind)
+  }
+
+  #failure(session: Session, id: RequestId, name: string, error: unknown): WireError<ErrorKind> {
     if (error instanceof Refusal) {
       const declared = commonRefusals.has(error.kind) || this.#declares(name, error.kind)
       if (declared || !this.#options.checkResults) return wireError(error.kind, error.data as never)
     }
-    const requestId = `${process.pid}-${++this.#lastRequest}`
-    this.#options.log.error({ requestId, method: name, err: error }, 'request failed')
+    const requestId = `${process.pid}-${++this.#lastFault}`
+    const request = requestName(session, id)
+    this.#options.log.error({ requestId, request, method: name, err: error }, 'request failed')
     return wireError('internalError', { requestId })
   }
 

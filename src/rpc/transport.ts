@@ -128,6 +128,7 @@ export class Transport {
 
   #resume(): void {
     if (!this.#paused) return
+    nextTurn()
     this.#paused = false
     const backlog = this.#backlog
     this.#backlog = []

@@ -9,6 +9,9 @@ export class FilePool {
   readonly #open = new Map<number, PooledFile>()
   readonly #limit: number
   #clock = 0
+  /** Counts up with every file that is opened. */
+  opened = 0
+  #checkpointsOfClosed = 0
 
   constructor(limit: number) {
     this.#limit = limit
@@ -27,6 +30,20 @@ export class FilePool {
     return this.#open.size
   }
 
+  /** Bytes of the write-ahead logs of the open files. */
+  get logBytes(): number {
+    let bytes = 0
+    for (const { file } of this.#open.values()) bytes += file.logBytes
+    return bytes
+  }
+
+  /** How often a write-ahead log was brought into its file, so far. */
+  get checkpoints(): number {
+    let count = this.#checkpointsOfClosed
+    for (const { file } of this.#open.values()) count += file.checkpoints
+    return count
+  }
+
   /** The file with this id if it is open. */
   find(id: number): PooledFile | undefined {
     return this.#open.get(id)
@@ -35,6 +52,7 @@ export class FilePool {
   /** Take in a file that was just opened. */
   add(id: number, file: TenantFile): PooledFile {
     while (this.#open.size >= this.#limit && this.#closeLeastRecentlyUsed()) {}
+    this.opened++
     const pooled: PooledFile = { id, file, usedAt: ++this.#clock, held: 0, isClosed: false }
     this.#open.set(id, pooled)
     return pooled
@@ -79,6 +97,7 @@ export class FilePool {
     this.#open.delete(pooled.id)
     pooled.isClosed = true
     pooled.file.close()
+    this.#checkpointsOfClosed += pooled.file.checkpoints
   }
 }
 

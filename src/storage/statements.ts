@@ -39,11 +39,6 @@ export class Statements {
     return prepared
   }
 
-  /** Prepare a statement that is not kept. */
-  once(sql: string): Prepared {
-    return prepare(this.#db, sql)
-  }
-
   /** Forget them all: the schema has changed. */
   clear(): void {
     this.#cache.clear()

@@ -42,6 +42,8 @@ export class TenantFile implements Writer {
   changeSet: string
   /** Set while writes have to wait. */
   pause: WritePause | undefined
+  /** How often the write-ahead log was brought into the file. */
+  checkpoints = 0
   #logBytes = 0
   #commitsAtCheckpoint = 0
   #commitsThatFit = Number.POSITIVE_INFINITY
@@ -76,6 +78,11 @@ export class TenantFile implements Writer {
   /** Whether writes wait to be acknowledged, or a checkpoint for its end. */
   get isBusy(): boolean {
     return this.#group.isOpen || this.#group.syncing !== undefined || this.#running !== undefined
+  }
+
+  /** The size of the write-ahead log. */
+  get logBytes(): number {
+    return sizeOf(`${this.path}-wal`)
   }
 
   changes(): number {
@@ -191,6 +198,7 @@ export class TenantFile implements Writer {
   }
 
   #startLog(logBytes: number): void {
+    this.checkpoints++
     this.#logBytes = logBytes
     this.#commitsAtCheckpoint = this.#group.commits
     this.#nextLook = commitsBetweenLooks

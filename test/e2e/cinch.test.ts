@@ -482,6 +482,11 @@ test('a daemon is started, told of, restarted and stopped', async () => {
     version: productVersion,
     sessions: 1,
   })
+  await other.run(['query', 'select 1'])
+  const { stdout } = await other.run(['daemon', 'status'])
+  expect(stdout).toMatch(/^method +calls +failed +p50 ms +p90 ms +p99 ms +max ms/m)
+  expect(stdout).toMatch(/^query\.run +1 +0 /m)
+  expect(stdout).toMatch(/^inline +\d+ /m)
   expect(await other.json('daemon', 'logs')).toContainEqual(expect.objectContaining({ msg: 'listening', socket }))
   expect((await other.run(['daemon', 'logs', '-n', '1'])).stdout).toContain(' info listening ')
 

@@ -28,7 +28,7 @@ export class Cinchd {
 
   constructor({ project, args, env, keep = defer }: CinchdOptions) {
     if (!fs.existsSync(program)) throw new Error('the daemon is not built: npx tsc -p tsconfig.build.json')
-    const all = [program, '--project', project, '--log-level', 'info', ...args]
+    const all = [program, '--project', project, ...args]
     this.child = spawn(process.execPath, all, { env: { ...process.env, CINCH_CHECK_RESULTS: '1', ...env } })
     this.pid = this.child.pid as number
     watchChild(this.child, `cinchd ${args.join(' ')}`)

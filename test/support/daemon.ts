@@ -1,6 +1,7 @@
 import path from 'node:path'
 import { Writable } from 'node:stream'
 import { pino } from 'pino'
+import type { LogLevel } from '../../protocol/limits.ts'
 import { Daemon } from '../../src/daemon/daemon.ts'
 import type { Layout } from '../../src/storage/layout.ts'
 import { defer } from './cleanup.ts'
@@ -17,7 +18,12 @@ export interface TestDaemon {
   connect(framing?: 'lines' | 'headers'): Promise<RawClient>
 }
 
-export async function startDaemon(options: ProjectOptions & { readonly layout?: Layout } = {}): Promise<TestDaemon> {
+export interface DaemonOptions extends ProjectOptions {
+  readonly layout?: Layout
+  readonly logLevel?: LogLevel
+}
+
+export async function startDaemon(options: DaemonOptions = {}): Promise<TestDaemon> {
   const keep = options.keep ?? defer
   const layout = options.layout ?? temporaryProject(options)
   const logged: TestDaemon['logged'] = []
@@ -27,7 +33,11 @@ export async function startDaemon(options: ProjectOptions & { readonly layout?: 
       done()
     },
   })
-  const daemon = new Daemon({ project: layout.project, log: pino({ level: 'info' }, sink), checkResults: true })
+  const daemon = new Daemon({
+    project: layout.project,
+    log: pino({ level: options.logLevel ?? 'info' }, sink),
+    checkResults: true,
+  })
   keep(() => daemon.stop())
   const socket = path.join(layout.root, 'daemon.sock')
   await daemon.listen(socket)

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { productVersion } from '../../../protocol/version.ts'
 import { command, type Globals } from '../command.ts'
 import type { Context } from '../context.ts'
+import { showCalls } from '../daemon-stats.ts'
 import { CliError, UsageError } from '../errors.ts'
 import { wholeNumber } from '../limit.ts'
 import { entriesOf, entryText } from '../log.ts'
@@ -47,7 +48,7 @@ export const daemon = [
   ),
   command(
     'status',
-    'Tell about the daemon that runs: pid, versions, uptime, sessions, open files, memory',
+    'Tell about the daemon that runs: versions, sessions, files, memory, calls and their times, slow statements',
     (parser) => parser,
     status,
   ),
@@ -130,7 +131,7 @@ async function status(context: Context): Promise<void> {
   await using client = await connect({ project, start: false })
   const [info, stats] = await Promise.all([client.request('project.info', {}), client.request('project.stats', {})])
   const { socket } = await requireDiscovery(context)
-  output.result({ running: true, socket, ...info, ...stats }, () =>
+  output.result({ running: true, socket, ...info, ...stats }, () => {
     output.record({
       pid: info.pid,
       socket,
@@ -138,11 +139,18 @@ async function status(context: Context): Promise<void> {
       protocol: info.protocolVersion,
       sqlite: info.sqliteVersion,
       uptime: durationText(stats.uptimeMs),
-      sessions: stats.sessions,
-      openFiles: stats.openFiles,
-      memory: `${(stats.residentBytes / 1024 ** 2).toFixed(1)} MiB`,
-    }),
-  )
+      sessions: `${stats.sessions}, ${stats.sessionsStarted} since the start`,
+      inFlight: stats.inFlight,
+      openFiles: `${stats.openFiles}, opened ${stats.filesOpened} times`,
+      logs: `${mebibytes(stats.logBytes)} written ahead, ${stats.checkpoints} checkpoints`,
+      memory: `${mebibytes(stats.residentBytes)}, heap ${mebibytes(stats.heapBytes)}`,
+    })
+    showCalls(stats, output)
+  })
+}
+
+function mebibytes(bytes: number): string {
+  return `${(bytes / 1024 ** 2).toFixed(1)} MiB`
 }
 
 interface LogOptions extends Globals {
