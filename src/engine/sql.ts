@@ -71,16 +71,24 @@ class ReadAside {
 
   /** Everything that was written before is committed. */
   async run(): Promise<RowText> {
+    const startedAt = performance.now()
     try {
       const rows = await this.#tenant.readAside((lane, source) =>
         lane.read({ ...this.#job, source }, this.#caller.signal, { snapshot: this.#sawSnapshot }),
       )
       noteTime(this.#prepared, rows.ms)
-      if (this.#watch && rows.ms >= this.#watch.slowMs) this.#watch.slow(this.#job.sql, rows.ms, rows.count)
+      this.#tell(rows.ms, rows.count)
       return rows
+    } catch (error) {
+      this.#tell(performance.now() - startedAt, null)
+      throw error
     } finally {
       this.#sawSnapshot()
     }
+  }
+
+  #tell(ms: number, rows: number | null): void {
+    if (this.#watch && ms >= this.#watch.slowMs) this.#watch.slow(this.#job.sql, ms, rows)
   }
 }
 

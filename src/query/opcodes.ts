@@ -120,6 +120,8 @@ const loopOpcodes: ReadonlySet<string> = new Set([
   'Next',
   'Prev',
   'VNext',
+  'Count',
+  'Clear',
   'SorterNext',
   'RowSetRead',
   'Rewind',

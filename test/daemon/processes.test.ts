@@ -325,13 +325,14 @@ describe('memory', () => {
   }, async () => {
     const cinchd = await startCinchd(temporaryProject())
     const client = await cinchd.connect()
-    await client.call('ping')
+    await client.call('table.create', { name: 't', columns: [{ name: 'a', type: 'TEXT' }], systemColumns: false })
+    await client.call('row.insert', { table: 't', rows: [{ a: 'x'.repeat(50_000) }] })
     const before = residentMegabytes(cinchd.pid)
     client.input.pause()
     const count = 10_000
     const answers = Promise.all(
       Array.from({ length: count }, (_, id) =>
-        client.request('query.run', { sql: "select ?, printf('%*c', 50000, 'x')", params: [id] }),
+        client.request('query.run', { sql: 'select ?, a from t where rowid = 1', params: [id] }),
       ),
     )
     const other = await cinchd.connect()

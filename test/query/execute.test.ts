@@ -96,7 +96,8 @@ describe('limits', () => {
 
   test('a value beyond what SQLite holds is refused', async () => {
     const sql = "select replace(hex(zeroblob(1000000)), '0', printf('%*c', 1000, 'x'))"
-    expect(await client.refused('query.run', { sql })).toMatchObject({ kind: 'limitExceeded', max: 536_870_888 })
+    expect(await client.refused('query.run', { sql })).toMatchObject({ kind: 'limitExceeded' })
+    expect(await client.call('ping')).toEqual({})
   })
 
   test('a select without an end stops at its time', async () => {

@@ -5,6 +5,7 @@ import { rootChangeSet } from '../../src/engine/heads.ts'
 import { Checkpointer } from '../../src/storage/checkpointer.ts'
 import { openFile, openMemory } from '../../src/storage/connection.ts'
 import { createDurably, sizeOf } from '../../src/storage/files.ts'
+import { GroupCommit } from '../../src/storage/group-commit.ts'
 import { markTable, TenantFile, writeChangeSet } from '../../src/storage/tenant-file.ts'
 import { defer } from '../support/cleanup.ts'
 import { ask, temporaryFolder } from '../support/project.ts'
@@ -146,4 +147,79 @@ test('reads that share a transaction see what was committed aside', async () => 
   other.close()
   file.wroteAside()
   expect(await count()).toBe(1)
+})
+
+describe('commits that have to be durable', () => {
+  /** A group whose syncs end when the test says so. */
+  const durable = () => {
+    const db = openMemory()
+    db.exec('create table t (a integer primary key)')
+    defer(() => db.close())
+    const syncs: { done(): void; fail(error: Error): void }[] = []
+    const group = new GroupCommit(db, {
+      sync: () => new Promise((done, fail) => syncs.push({ done, fail })),
+    })
+    const answered: string[] = []
+    const insert = (a: number) =>
+      group
+        .write(() => db.exec(`insert into t values (${a})`))
+        .then(
+          () => answered.push(`wrote ${a}`),
+          ({ message }) => answered.push(`${a}: ${message}`),
+        )
+    const count = () =>
+      Promise.resolve(group.read(() => db.prepare('select count(*) from t').pluck().get())).then((found) => {
+        answered.push(`counted ${found}`)
+      })
+    const turn = () => new Promise((resolve) => setTimeout(resolve, 5))
+    return { group, syncs, answered, insert, count, turn }
+  }
+
+  test('are acknowledged after a sync that began after them; those made meanwhile share the next one', async () => {
+    const { syncs, answered, insert, turn } = durable()
+    void insert(1)
+    await turn()
+    void insert(2)
+    await turn()
+    void insert(3)
+    await turn()
+    expect([syncs.length, answered]).toEqual([1, []])
+    syncs[0]?.done()
+    await turn()
+    expect([syncs.length, answered]).toEqual([2, ['wrote 1']])
+    syncs[1]?.done()
+    await turn()
+    expect([syncs.length, answered]).toEqual([2, ['wrote 1', 'wrote 2', 'wrote 3']])
+  })
+
+  test('are told to no reader before', async () => {
+    const { syncs, answered, insert, count, turn } = durable()
+    void insert(1)
+    await turn()
+    void count()
+    void insert(2)
+    await turn()
+    void count()
+    await turn()
+    expect(answered).toEqual([])
+    syncs[0]?.done()
+    await turn()
+    expect(answered).toEqual(['wrote 1', 'counted 1'])
+    syncs[1]?.done()
+    await turn()
+    expect(answered).toEqual(['wrote 1', 'counted 1', 'wrote 2', 'counted 2'])
+    void count()
+    await turn()
+    expect(answered.at(-1)).toBe('counted 2')
+  })
+
+  test('are not acknowledged where the sync fails', async () => {
+    const { group, syncs, answered, insert, turn } = durable()
+    void insert(1)
+    await turn()
+    syncs[0]?.fail(new Error('the disk is gone'))
+    await turn()
+    expect(answered).toEqual(['1: the disk is gone'])
+    expect(group.syncing).toBeUndefined()
+  })
 })
