@@ -77,6 +77,19 @@ export class ChangeSets {
     return false
   }
 
+  /**
+   * The line of first parents that leads from what `known` comes from to `id`, oldest first. `isOwn` is false of what only
+   * brought there what `known` comes from anyway.
+   */
+  lineSince(known: string, id: string): { changeSet: ChangeSet; isOwn: boolean }[] {
+    const ancestors = new Set(this.#ancestors(known))
+    const line: { changeSet: ChangeSet; isOwn: boolean }[] = []
+    for (let at = this.get(id); at !== undefined && !ancestors.has(at.id); at = this.get(at.parent ?? '')) {
+      line.push({ changeSet: at, isOwn: at.merged === null || !ancestors.has(at.merged) })
+    }
+    return line.reverse()
+  }
+
   /** What the merges among the ancestors of these say of ids that mean the same; JSON. */
   sameAs(...ids: string[]): string[] {
     const all = new Set(ids.flatMap((id) => [...this.#ancestors(id)]))

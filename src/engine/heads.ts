@@ -7,6 +7,7 @@ import { inspect, type Verdict } from '../query/gate.ts'
 import { type PlanStep, queryPlan } from '../query/query-plan.ts'
 import { shapeOf, type TableShape } from '../query/table-shape.ts'
 import { evolve, runSteps } from '../schema/apply.ts'
+import { type Recorded, touchesRows } from '../schema/carry-rows.ts'
 import type { Change } from '../schema/change.ts'
 import { emptySchema, findTable, type Schema } from '../schema/model.ts'
 import type { Step } from '../schema/plan.ts'
@@ -139,6 +140,32 @@ export class Heads {
     return batches.reverse().flat()
   }
 
+  /**
+   * What was done to a branch that stands at `theirs`, oldest first, and is not in the history of `ours`: if it may have
+   * done something to rows, else nothing.
+   */
+  history(ours: string, theirs: string): Recorded[] {
+    const line = this.#catalog.changeSets.lineSince(ours, theirs).map(({ changeSet, isOwn }) => {
+      return { parent: changeSet.parent as string, changes: JSON.parse(changeSet.changes) as Change[], isOwn }
+    })
+    const [first] = line
+    if (!first || !line.some(({ changes, isOwn }) => isOwn && changes.some(touchesRows))) return []
+    const from = this.get(first.parent)
+    const template = openMemory(from.image)
+    try {
+      let schema = from.schema
+      const newId = placeholders()
+      return line.flatMap(({ changes, isOwn }) => {
+        const evolved = evolve(template, schema, changes, newId)
+        schema = evolved.schema
+        if (!isOwn) return []
+        return changes.map((change, at) => ({ change, before: evolved.stages[at] as Schema }))
+      })
+    } finally {
+      template.close()
+    }
+  }
+
   /** What brings a file from the schema of `from` to that of `to`, a later one of the same line. */
   migrations(from: string, to: string): readonly Migration[] {
     const key = `${from} ${to}`
@@ -180,13 +207,17 @@ export class Heads {
     }
     if (pending.length === 0) return new Head(id, model)
     const template = buildTemplate(id, model)
-    // Placeholders: recorded changes carry the ids of everything they make.
-    let placeholders = 0
-    const newId = () => `placeholder-${++placeholders}`
+    const newId = placeholders()
     const schema = pending.reduceRight((before, changes) => {
       return evolve(template, before, JSON.parse(changes) as Change[], newId).schema
     }, model)
     writeChangeSet(template, id)
     return new Head(id, schema, template)
   }
+}
+
+/** Ids where there should be nothing to give one to: recorded changes carry the ids of everything they make. */
+function placeholders(): () => string {
+  let count = 0
+  return () => `placeholder-${++count}`
 }

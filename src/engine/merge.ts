@@ -85,6 +85,7 @@ async function mergeInTurn(
   const merged = merge(parts.heads.get(base).schema, ours.schema, theirs.schema, {
     resolutions: options.resolutions,
     sameAs: known,
+    history: parts.heads.history(ours.id, theirs.id),
     newId: () => parts.ids.next(),
   })
   if (merged.kind === 'conflicts') return conflicting(merged.conflicts)

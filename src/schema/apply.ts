@@ -49,6 +49,8 @@ export interface Evolved {
   readonly schema: Schema
   /** One for each change. */
   readonly plans: readonly Plan[]
+  /** The schema before each change. */
+  readonly stages: readonly Schema[]
   /** The plans' steps and proofs, in order: what each file will run, and be asked first. The proofs fit a file at the old schema. */
   readonly steps: readonly Step[]
   readonly proofs: Plan['proofs']
@@ -69,10 +71,12 @@ export function evolve(db: Connection, schema: Schema, changes: readonly Change[
     const brokenBefore = new Set(findBroken(db, schema).map(({ name }) => name))
     const parsers = rememberingParsers(newId)
     const plans: Plan[] = []
+    const stages: Schema[] = []
     let current = schema
     let rows: Rows = new Map()
     let rebuilt: readonly string[] = []
     for (const change of changes) {
+      stages.push(current)
       const planned = planInBatch(current, change, rows)
       for (const step of planned.plan.steps) tryStep(db, step)
       current = carryIds(current, change, readBack(db, parsers))
@@ -86,6 +90,7 @@ export function evolve(db: Connection, schema: Schema, changes: readonly Change[
     return {
       schema: current,
       plans,
+      stages,
       steps: plans.flatMap((plan) => plan.steps),
       proofs: plans.flatMap((plan) => plan.proofs),
       rebuilt,

@@ -29,6 +29,8 @@ export type ConflictKind =
   | 'broken'
   /** The sides do not come out equal in both orders. */
   | 'replay'
+  /** What theirs did to rows cannot be done to those of ours; to take ours leaves them as they are. */
+  | 'rows'
 
 export interface Resolution {
   readonly path: string

@@ -175,7 +175,8 @@ function orderRenames(
   return ordered
 }
 
-function freeName(name: string, isTaken: (name: string) => boolean): string {
+/** `name_old`, or with a number behind it. */
+export function freeName(name: string, isTaken: (name: string) => boolean): string {
   for (let i = 1; ; i++) {
     const candidate = `${name}_old${i === 1 ? '' : i}`
     if (!isTaken(candidate)) return candidate

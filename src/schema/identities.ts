@@ -44,6 +44,17 @@ export function alignIds(sides: Sides<Schema>, known: readonly SameAs[]): { side
   return { sides: { base, ours, theirs: withIds(theirs, (id) => pairs.get(id) ?? id) }, found }
 }
 
+/** The ids that tables and columns have in `aligned`, by those that they had before. */
+export function idsByOldOnes(before: Schema, aligned: Schema): Map<string, string> {
+  const ids = new Map<string, string>()
+  for (const [i, table] of before.tables.entries()) {
+    const same = aligned.tables[i]
+    ids.set(table.id, same?.id ?? table.id)
+    for (const [j, column] of table.columns.entries()) ids.set(column.id, same?.columns[j]?.id ?? column.id)
+  }
+  return ids
+}
+
 function idClasses(pairs: readonly SameAs[]): Map<string, string[]> {
   const classes = new Map<string, string[]>()
   for (const { ours, theirs } of pairs) {

@@ -1,14 +1,15 @@
 import { assert } from '../base/assert.ts'
 import { refuse } from '../base/refusal.ts'
+import { carryRows, type Recorded } from './carry-rows.ts'
 import type { Change } from './change.ts'
 import { Answers, type Conflict, type Resolution, refuseResolution } from './conflicts.ts'
-import { alignIds, eachSide, type SameAs, type Sides } from './identities.ts'
+import { alignIds, eachSide, idsByOldOnes, type SameAs, type Sides } from './identities.ts'
 import { conflict, join, type Merging, type Side } from './join.ts'
 import { mend } from './mend.ts'
 import type { Schema } from './model.ts'
 import { agreeOnNames, type Names } from './names.ts'
 import { Paths } from './paths.ts'
-import { renamed, replay } from './replay.ts'
+import { type Replayed, reach, renamed, replay } from './replay.ts'
 import { findTwice, formOf, putTogether, revert, type Things, takeApart, whole, without } from './things.ts'
 
 export interface MergeOptions {
@@ -16,6 +17,8 @@ export interface MergeOptions {
   readonly resolutions?: readonly Resolution[]
   /** What earlier merges found, on the way to either side. */
   readonly sameAs?: readonly SameAs[]
+  /** What was done to theirs since the base, oldest first: where rows were filled or copied, those of ours will be. */
+  readonly history?: readonly Recorded[]
   /** Ids for columns that a given definition adds. */
   readonly newId?: () => string
 }
@@ -70,34 +73,70 @@ export function merge(base: Schema, ours: Schema, theirs: Schema, options: Merge
       continue
     }
     conflicts.push(...mended.conflicts)
+    const finished = conflicts.length > 0 ? undefined : finish(joined.things, { base, theirs, found, merging, options })
     // One resolution may settle another conflict that was shown with it.
     const shown = answers.unasked.length > 0 ? merge(base, ours, theirs, { ...options, resolutions: [] }) : undefined
     const isShown = (path: string) => shown?.kind === 'conflicts' && shown.conflicts.some((one) => one.path === path)
     for (const path of answers.unasked) if (!isShown(path)) refuseResolution(path, 'there is no conflict')
-    if (conflicts.length > 0) return { kind: 'conflicts', conflicts }
-    return finish(sides, joined.things, { found, merging })
+    return finished ?? { kind: 'conflicts', conflicts }
   }
 }
 
 function finish(
-  sides: Sides<Schema>,
   things: Things,
-  { found, merging }: { readonly found: readonly SameAs[]; readonly merging: Merging },
+  { found, merging, ...given }: Finishing & { readonly found: readonly SameAs[]; readonly merging: Merging },
 ): Merge {
   const twice = findTwice(things)
   const replayed = twice
     ? ({ kind: 'unequal', key: twice, reason: 'two things would have its name' } as const)
-    : replay(sides, putTogether(things))
+    : replay(merging.schemas, putTogether(things))
   if (replayed.kind === 'unequal') {
     const { key = 'schema', attribute = whole, reason } = replayed
     return { kind: 'conflicts', conflicts: [conflict(key, attribute, { kind: 'replay', reason }, merging)] }
   }
-  const ids = new Set(replayed.schema.tables.flatMap(({ id, columns }) => [id, ...columns.map((column) => column.id)]))
-  return {
-    kind: 'merged',
-    schema: replayed.schema,
-    changes: replayed.changes,
-    sameAs: found.filter((pair) => ids.has(pair.ours)),
+  const carried = withRows(replayed, merging, given)
+  if (carried.kind === 'conflicts') return carried
+  const { changes, schema } = carried
+  const ids = new Set(schema.tables.flatMap(({ id, columns }) => [id, ...columns.map((column) => column.id)]))
+  return { kind: 'merged', schema, changes, sameAs: found.filter((pair) => ids.has(pair.ours)) }
+}
+
+/** The schemas as they were given, and the options. */
+interface Finishing {
+  readonly base: Schema
+  readonly theirs: Schema
+  readonly options: MergeOptions
+}
+
+type Reached = Extract<Replayed, { kind: 'equal' }>
+
+/** The same, by way of what theirs did to rows. */
+function withRows(
+  reached: Reached,
+  merging: Merging,
+  { base, theirs, options: { history = [] } }: Finishing,
+): Reached | { readonly kind: 'conflicts'; readonly conflicts: readonly Conflict[] } {
+  if (history.length === 0) return reached
+  const { schemas, answers, paths, newId } = merging
+  const ids = new Map([...idsByOldOnes(base, schemas.base), ...idsByOldOnes(theirs, schemas.theirs)])
+  const idOf = (id: string) => ids.get(id) ?? id
+  const left = new Set<string>()
+  for (;;) {
+    const wanted = reached.schema
+    const { lost, carried, ...first } = carryRows({ ...schemas, wanted, history, idOf, newId, left })
+    const result = carried.length === 0 ? reached : reach(schemas.ours, wanted, first)
+    const reason = result.kind === 'equal' ? '' : `the result has no place for it: ${result.reason}`
+    const all = result.kind === 'equal' ? lost : [...lost, ...carried.map((key) => ({ key, reason }))]
+    const open = all.filter(({ key }) => {
+      const path = paths.of(key, 'rows')
+      const take = answers.at(path)
+      if (take !== undefined && take !== 'ours') refuseResolution(path, 'rows can only be left as they are: take ours')
+      if (take === 'ours') left.add(key)
+      return take === undefined
+    })
+    const conflicts = open.map(({ key, reason }) => conflict(key, 'rows', { kind: 'rows', reason }, merging))
+    if (conflicts.length > 0) return { kind: 'conflicts', conflicts }
+    if (all.length === 0 && result.kind === 'equal') return result
   }
 }
 

@@ -151,7 +151,16 @@ export function replay({ base, ours, theirs }: Sides<Schema>, wanted: Schema): R
     const difference = 'reason' in end ? end : firstDifference(end.schema, wanted)
     if (difference) return { kind: 'unequal', ...difference }
   }
-  const changes = diff(ours, wanted, { byId: true })
+  return reach(ours, wanted, { changes: [], schema: ours })
+}
+
+/** Go from ours to the wanted schema by way of changes that come first, and of what they make of it. */
+export function reach(
+  ours: Schema,
+  wanted: Schema,
+  first: { readonly changes: readonly Change[]; readonly schema: Schema },
+): Replayed {
+  const changes = [...first.changes, ...diff(first.schema, wanted, { byId: true })]
   const end = tryChanges(ours, changes)
   const difference = 'reason' in end ? end : firstDifference(end.schema, wanted)
   if (difference || 'reason' in end) return { kind: 'unequal', reason: 'it does not come out', ...difference }

@@ -421,7 +421,7 @@ function namesIn(expression: string): string[] {
   return tokenize(expression).flatMap(({ kind, value }) => (kind === 'word' || kind === 'name' ? [value] : []))
 }
 
-function columnKey(table: Table, column: Column): string {
+export function columnKey(table: Pick<Table, 'id'>, column: Pick<Column, 'id'>): string {
   return `column:${table.id}/${column.id}`
 }
 
