@@ -1,7 +1,7 @@
 /**
  * What cinch does, against peers measured in the same minutes. Needs a compiled cinch (`npx tsc -p tsconfig.build.json`).
  *
- *     node scripts/bench/main.mjs [point-read] [insert] [tenants] [schema] [branches] [merge] [options]
+ *     node scripts/bench/main.mjs [point-read] [insert] [tenants] [schema] [branches] [merge] [isolation] [options]
  *
  *     --rounds N      interleaved rounds (default 5)
  *     --quick         small and short: shows that the bench works, not how fast anything is
@@ -19,6 +19,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { branches } from './branches.mjs'
 import { insert } from './insert.mjs'
+import { isolation } from './isolation.mjs'
 import { merge } from './merge.mjs'
 import { pointRead } from './point-read.mjs'
 import { schema } from './schema.mjs'
@@ -34,6 +35,7 @@ const workloads = {
   schema: { title: 'Schema edit over many files', run: schema },
   branches: { title: 'Branches', run: branches },
   merge: { title: 'Merges', run: merge },
+  isolation: { title: 'Slow statements beside quick ones', run: isolation },
 }
 
 const { values: options, positionals } = parseArgs({

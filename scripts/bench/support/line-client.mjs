@@ -11,6 +11,7 @@ export class LineClient {
   #onAnswer = undefined
   #onChunkEnd = undefined
   #onEnd = undefined
+  #onData = (chunk) => this.#read(chunk)
 
   /** @returns {Promise<LineClient>} */
   static connect(path) {
@@ -26,7 +27,7 @@ export class LineClient {
 
   constructor(socket) {
     this.#socket = socket
-    socket.on('data', (chunk) => this.#read(chunk))
+    socket.on('data', this.#onData)
     socket.on('error', (error) => this.#onEnd?.(error))
     socket.on('close', () => this.#onEnd?.(new Error('the server closed the connection')))
   }
@@ -47,6 +48,29 @@ export class LineClient {
         this.#onAnswer = this.#onEnd = undefined
         resolve(answer)
       }
+      this.#socket.write(`${line}\n`)
+    })
+  }
+
+  /** Send one line that has no answer. */
+  tell(line) {
+    this.#socket.write(`${line}\n`)
+  }
+
+  /** Send one line and take its answer for the number of its bytes: one too long to parse in passing. */
+  exchangeBytes(line) {
+    return new Promise((resolve, reject) => {
+      let bytes = 0
+      const count = (chunk) => {
+        bytes += chunk.length
+        if (chunk.at(-1) !== 10) return
+        this.#socket.off('data', count)
+        this.#socket.on('data', this.#onData)
+        resolve(bytes)
+      }
+      this.#onEnd = reject
+      this.#socket.off('data', this.#onData)
+      this.#socket.on('data', count)
       this.#socket.write(`${line}\n`)
     })
   }
