@@ -67,7 +67,7 @@ export async function isolation(bench) {
     cinch: [Math.max(...cancels)],
     target: { atMost: 200 },
   })
-  await scan(bench, cinch, client)
+  await scan(bench, client)
   client.close()
   await cinch.stop()
 }
@@ -91,7 +91,7 @@ async function reads(client, count, durationMs) {
 }
 
 /** A scan of a large table whose rows all come back, against the same in process. */
-async function scan({ rounds, quick, report }, cinch, client) {
+async function scan({ rounds, quick, report }, client) {
   const count = quick ? 50_000 : 1_000_000
   await client.call('tenant.create', { name: 'large' })
   const step = 10_000
