@@ -16,5 +16,6 @@ export function queryPlan(reader: { readonly statements: Statements }, sql: stri
   if (isExplained) return []
   const { statement } = prepare(reader, `explain query plan ${sql.slice(start)}`)
   const rows = withNulls(sql, (parameters) => statement.all(...parameters)) as [number, number, number, string][]
-  return rows.map(([id, parent, , detail]) => ({ id, parent, detail }))
+  // Those of an EXPLAIN of a write come as bigints.
+  return rows.map(([id, parent, , detail]) => ({ id: Number(id), parent: Number(parent), detail }))
 }
