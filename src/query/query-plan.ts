@@ -16,5 +16,6 @@ export function queryPlan(reader: { readonly statements: Statements }, sql: stri
   if (isExplained) return []
   const { statement } = prepare(reader, `explain query plan ${sql.slice(start)}`)
   const rows = withNulls(sql, (parameters) => statement.all(...parameters)) as unknown[][]
+  // The numbers of an EXPLAIN of a write come as bigints.
   return rows.map(([id, parent, , detail]) => ({ id: Number(id), parent: Number(parent), detail: String(detail) }))
 }
