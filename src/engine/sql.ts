@@ -1,11 +1,12 @@
 import { refuse } from '../base/refusal.ts'
+import { type BatchStatement, runBatch } from '../query/batch.ts'
 import { prepare } from '../query/errors.ts'
-import { type Params, type ReadLimits, type RowSet, readRows, type WriteResult, write } from '../query/execute.ts'
+import type { Params, ReadLimits, RowSet, WriteResult } from '../query/execute.ts'
 import type { Verdict } from '../query/gate.ts'
 import { type Lane, laneOf, noteTime, readInline } from '../query/lane.ts'
-import type { RowText, StatementJob } from '../query/process-lane.ts'
+import type { ReadJob, RowText } from '../query/process-lane.ts'
 import { type PlanStep, queryPlan } from '../query/query-plan.ts'
-import { type StatementWatch, watched } from '../query/watch.ts'
+import type { StatementWatch } from '../query/watch.ts'
 import type { Prepared } from '../storage/statements.ts'
 import type { Writer } from '../storage/tenant-file.ts'
 import type { Tenant } from './tenant.ts'
@@ -24,6 +25,8 @@ export interface Caller {
   readonly signal: AbortSignal
   /** What the caller asks to be written later waits for this: the statement must not see it. */
   beforeWrites(snapshot: Promise<void>): void
+  /** Whatever the caller asks later waits until the function is called that this gives. */
+  beforeAll(): () => void
 }
 
 /** Run a statement that reads: here, or in a process if it may take long. */
@@ -50,7 +53,7 @@ export function runQuery(
 class ReadAside {
   readonly #tenant: Tenant
   readonly #prepared: Prepared
-  readonly #job: Omit<StatementJob, 'source'>
+  readonly #job: Omit<ReadJob, 'source'>
   readonly #caller: Caller
   readonly #watch: StatementWatch | undefined
   #sawSnapshot!: () => void
@@ -59,7 +62,7 @@ class ReadAside {
     const { maxRows, maxBytes } = options.limits
     this.#tenant = tenant
     this.#prepared = prepared
-    this.#job = { sql, params, limits: { maxRows, maxBytes }, asObjects: options.asObjects ?? false }
+    this.#job = { kind: 'read', sql, params, limits: { maxRows, maxBytes }, asObjects: options.asObjects ?? false }
     this.#caller = options.caller
     this.#watch = options.limits.watch
     if (this.#watch) this.#watch.lane = 'process'
@@ -92,32 +95,100 @@ class ReadAside {
   }
 }
 
-/** Run a statement that writes rows. */
-export function execute(tenant: Tenant, sql: string, params: Params, limits: ReadLimits): Promise<WriteResult> {
-  const verdict = writeVerdict(tenant, sql)
-  const work = (writer: Writer) => writeWatched(writer, prepare(writer, sql), params, limits)
-  return verdict.solo ? tenant.writeAlone(work) : tenant.write(work)
+/** What a statement that writes is given besides its text and parameters. */
+export interface WriteOptions {
+  readonly limits: ReadLimits
+  readonly caller: Caller
 }
 
-export interface BatchStatement {
-  readonly sql: string
-  readonly params: Params
+/** Run a statement that writes rows. */
+export async function execute(
+  tenant: Tenant,
+  sql: string,
+  params: Params,
+  options: WriteOptions,
+): Promise<WriteResult> {
+  const verdict = tenant.branch.head.verdict(sql)
+  if (verdict.kind !== 'write') {
+    refuse('sqlRefused', { rule: 'read', reason: 'query.execute only writes; use query.run' })
+  }
+  const [result] = await writeStatements(tenant, [{ sql, params, kind: 'write', verdict }], options)
+  return result as WriteResult
 }
 
 /** Run statements in one transaction: all of them or none. Those that read see what those before them wrote. */
 export function executeBatch(
   tenant: Tenant,
-  statements: readonly BatchStatement[],
-  limits: ReadLimits,
-): Promise<WriteResult[]> {
-  const verdicts = statements.map(({ sql }) => tenant.branch.head.verdict(sql))
-  const work = (writer: Writer) =>
-    statements.map(({ sql, params }, at): WriteResult => {
-      const prepared = prepare(writer, sql)
-      if (verdicts[at]?.kind === 'write') return writeWatched(writer, prepared, params, limits)
-      return { changes: 0, returned: readWatched(prepared, params, limits) }
-    })
-  return verdicts.some(({ solo }) => solo) ? tenant.writeAlone(work) : tenant.write(work)
+  statements: readonly { readonly sql: string; readonly params: Params }[],
+  options: WriteOptions,
+): Promise<readonly WriteResult[]> {
+  const judged = statements.map(({ sql, params }): Judged => {
+    const verdict = tenant.branch.head.verdict(sql)
+    return { sql, params, kind: verdict.kind, verdict }
+  })
+  return writeStatements(tenant, judged, options)
+}
+
+interface Judged extends BatchStatement {
+  readonly verdict: Verdict
+}
+
+/** Here, or in a process if one of them may take long. */
+function writeStatements(
+  tenant: Tenant,
+  statements: readonly Judged[],
+  options: WriteOptions,
+): Promise<readonly WriteResult[]> {
+  const mayBeLong = statements.filter(({ verdict }) => verdict.loops || verdict.inflates)
+  const isLong = (writer: Writer) =>
+    mayBeLong.some(({ sql, verdict }) => laneOf(writer, prepare(writer, sql), sql, verdict).name === 'process')
+  const work = (writer: Writer) => {
+    if (isLong(writer)) return new WriteAside(tenant, statements, options)
+    const startedAt = mayBeLong.length > 0 ? performance.now() : 0
+    const results = runBatch(writer, statements, options.limits)
+    if (mayBeLong.length > 0) {
+      const ms = performance.now() - startedAt
+      for (const { sql } of mayBeLong) noteTime(prepare(writer, sql), ms / mayBeLong.length)
+    }
+    return results
+  }
+  const isSolo = statements.some(({ verdict }) => verdict.solo)
+  const done = isSolo ? tenant.writeAlone(work) : tenant.write(work)
+  return done.then((done) => (done instanceof WriteAside ? done.run() : done))
+}
+
+/** Statements that are going to write in a process. From its making on, what its caller asks later waits for them. */
+class WriteAside {
+  readonly #tenant: Tenant
+  readonly #statements: readonly BatchStatement[]
+  readonly #options: WriteOptions
+  readonly #settled: () => void
+
+  constructor(tenant: Tenant, statements: readonly Judged[], options: WriteOptions) {
+    this.#tenant = tenant
+    this.#statements = statements.map(({ sql, params, kind }) => ({ sql, params, kind }))
+    this.#options = options
+    this.#settled = options.caller.beforeAll()
+    if (options.limits.watch) options.limits.watch.lane = 'process'
+  }
+
+  async run(): Promise<readonly WriteResult[]> {
+    const { limits, caller } = this.#options
+    const { maxRows, maxBytes, watch } = limits
+    try {
+      const job = { statements: this.#statements, limits: { maxRows, maxBytes } }
+      const { results, ms } = await this.#tenant.writeAside(job, caller.signal)
+      if (watch && ms >= watch.slowMs) this.#tell(watch, ms, results)
+      return results
+    } finally {
+      this.#settled()
+    }
+  }
+
+  #tell(watch: StatementWatch, ms: number, results: readonly WriteResult[]): void {
+    const rows = results.reduce((sum, { changes }) => sum + changes, 0)
+    watch.slow(this.#statements.map(({ sql }) => sql).join('; '), ms, rows)
+  }
 }
 
 export interface Explanation {
@@ -137,22 +208,4 @@ export async function explain(tenant: Tenant, sql: string): Promise<Explanation>
   })
   const { kind, reads, writes } = verdict
   return { kind, reads, writes, lane, plan }
-}
-
-function readWatched(prepared: Prepared, params: Params, limits: ReadLimits): RowSet {
-  const run = () => readRows(prepared, params, limits)
-  return watched(limits.watch, prepared.statement.source, run, ({ rows }) => rows.length)
-}
-
-function writeWatched(writer: Writer, prepared: Prepared, params: Params, limits: ReadLimits): WriteResult {
-  const run = () => write(prepared, params, () => writer.changes(), limits)
-  return watched(limits.watch, prepared.statement.source, run, ({ changes }) => changes)
-}
-
-function writeVerdict(tenant: Tenant, sql: string): Verdict {
-  const verdict = tenant.branch.head.verdict(sql)
-  if (verdict.kind !== 'write') {
-    refuse('sqlRefused', { rule: 'read', reason: 'query.execute only writes; use query.run' })
-  }
-  return verdict
 }

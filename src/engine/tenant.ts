@@ -5,7 +5,7 @@ import { crashPoint } from '../base/crash-point.ts'
 import { refuse } from '../base/refusal.ts'
 import type { FileRow } from '../catalog/files.ts'
 import type { TenantRow } from '../catalog/tenants.ts'
-import type { ProcessLane } from '../query/process-lane.ts'
+import type { ProcessLane, WriteJob, Written } from '../query/process-lane.ts'
 import { runSteps } from '../schema/apply.ts'
 import { codeOf, guarded } from '../storage/faults.ts'
 import type { PooledFile } from '../storage/file-pool.ts'
@@ -93,6 +93,19 @@ export class Tenant {
     } finally {
       pooled.held--
     }
+  }
+
+  /** Write in a process, with the write turn held meanwhile. */
+  writeAside(job: Pick<WriteJob, 'statements' | 'limits'>, signal: AbortSignal): Promise<Written> {
+    const { config, processLane } = this.#parts
+    return this.exclusively(async (file) => {
+      const { path } = file
+      const mayCommit = () => this.branch.requireWritable()
+      const whole: WriteJob = { kind: 'write', path, durability: config.durability, ...job }
+      const written = await processLane.write(whole, signal, mayCommit)
+      file.wroteAside()
+      return written
+    })
   }
 
   /** Write, all or nothing. Settles when committed. */

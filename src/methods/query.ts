@@ -68,7 +68,8 @@ export const execute = method({
   result: z.object({ changes: z.int(), columns: Columns.optional(), rows: Rows.optional() }),
   refusals: [...sqlRefusals, ...writeRefusals],
   handle: async (call, { sql, params, rowFormat, ...scope }) => {
-    const done = await executeStatement(call.tenant(scope), sql, decodeParams(params), readLimits(call))
+    const options = { limits: readLimits(call), caller: call }
+    const done = await executeStatement(call.tenant(scope), sql, decodeParams(params), options)
     return { changes: done.changes, ...(done.returned && shown(done.returned, rowFormat)) }
   },
 })
@@ -90,7 +91,7 @@ export const batch = method({
   refusals: [...sqlRefusals, ...writeRefusals],
   handle: async (call, { statements, rowFormat, ...scope }) => {
     const decoded = statements.map(({ sql, params }) => ({ sql, params: decodeParams(params) }))
-    const results = await executeBatch(call.tenant(scope), decoded, readLimits(call))
+    const results = await executeBatch(call.tenant(scope), decoded, { limits: readLimits(call), caller: call })
     return {
       results: results.map(({ changes, returned }) => ({ changes, ...(returned && shown(returned, rowFormat)) })),
     }

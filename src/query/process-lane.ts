@@ -1,12 +1,16 @@
 import { createRequire } from 'node:module'
+import type { ErrorKind } from '../../protocol/errors.ts'
 import { Refusal } from '../base/refusal.ts'
+import type { Durability } from '../storage/connection.ts'
 import { type Process, Processes, type ProcessLimits, residentBytes } from '../storage/processes.ts'
 import type { Columns } from '../storage/statements.ts'
-import type { Params } from './execute.ts'
+import type { BatchStatement } from './batch.ts'
+import type { Params, WriteResult } from './execute.ts'
 import { FrameReader } from './frames.ts'
 
 /** One statement that reads, for a process. */
-export interface StatementJob {
+export interface ReadJob {
+  readonly kind: 'read'
   /** The path of a file, or the bytes of a database. */
   readonly source: string | Uint8Array
   readonly sql: string
@@ -14,6 +18,37 @@ export interface StatementJob {
   readonly limits: { readonly maxRows: number; readonly maxBytes: number }
   /** Each row as an object of its columns, rather than an array. */
   readonly asObjects: boolean
+}
+
+/** Statements that write, for a process: all of them or none. */
+export interface WriteJob {
+  readonly kind: 'write'
+  readonly path: string
+  readonly durability: Durability
+  readonly statements: readonly BatchStatement[]
+  readonly limits: { readonly maxRows: number; readonly maxBytes: number }
+}
+
+export interface Written {
+  readonly results: readonly WriteResult[]
+  /** How long the statements took, in ms. */
+  readonly ms: number
+}
+
+/** The answer to `WriteMessage` `written`. */
+export interface Commit {
+  readonly kind: 'commit'
+}
+
+export type WriteMessage =
+  | { readonly kind: 'written'; readonly written: Written }
+  | { readonly kind: 'committed' }
+  | ({ readonly kind: 'failed' } & Failure)
+
+/** Why a statement failed: for which a client is told the refusal, or else something unexpected. */
+export interface Failure {
+  readonly refusal?: { readonly kind: ErrorKind; readonly data: object }
+  readonly message: string
 }
 
 /** A result whose rows are JSON already: one after the other, with commas between them. */
@@ -55,68 +90,116 @@ export class ProcessLane {
   }
 
   /**
-   * Run a statement. An aborted `signal` kills its process, and rejects with the signal's reason; so does the time that
-   * no statement may take longer than.
+   * Run a statement that reads. An aborted `signal` kills its process, and rejects with the signal's reason; so do the
+   * time and the memory that no statement may take more of.
    */
-  async read(job: StatementJob, signal: AbortSignal, taker: RowTaker): Promise<RowText> {
-    const process = await this.processes.take(signal)
-    let isThrough = false
-    try {
-      const result = await this.#run(process, job, signal, taker)
-      isThrough = true
-      return result
-    } catch (error) {
-      // A statement that failed leaves its process as it was.
-      isThrough = error instanceof StatementFailure
-      throw error instanceof StatementFailure ? error.cause : error
-    } finally {
-      if (isThrough) this.processes.giveBack(process)
-      else this.processes.kill(process)
-    }
-  }
-
-  #run(process: Process, job: StatementJob, signal: AbortSignal, taker: RowTaker): Promise<RowText> {
-    return new Promise((resolve, reject) => {
+  read(job: ReadJob, signal: AbortSignal, taker: RowTaker): Promise<RowText> {
+    return this.#with(signal, (process, run) => {
       const parts: Buffer[] = []
       let columns: Columns = []
-      const end = () => {
-        clearTimeout(timer)
-        clearInterval(memoryTimer)
-        process.output.off('data', onData)
-        signal.removeEventListener('abort', stop)
-      }
-      const fail = (error: unknown) => {
-        end()
-        reject(error)
-      }
-      const stop = () => fail(signal.reason)
-      const { maxStatementMs, maxStatementBytes } = this.#limits
-      const timer = setTimeout(() => fail(new Refusal('timeout', { timeoutMs: maxStatementMs })), maxStatementMs)
-      const look = () => {
-        if ((residentBytes(process) ?? 0) <= maxStatementBytes) return
-        fail(new Refusal('limitExceeded', { limit: 'maxStatementBytes', max: maxStatementBytes }))
-      }
-      const memoryTimer = setInterval(look, msBetweenLooks)
       const reader = new FrameReader((frame, body) => {
         if (frame === 'snapshot') taker.snapshot()
         else if (frame === 'columns') columns = JSON.parse(body.toString())
         else if (frame === 'rows') parts.push(body)
-        else if (frame === 'done') {
-          end()
-          resolve({ columns, rowText: joined(parts), ...JSON.parse(body.toString()) })
-        } else fail(new StatementFailure(body))
+        else if (frame === 'done') run.done({ columns, rowText: joined(parts), ...JSON.parse(body.toString()) })
+        else run.fail(new StatementFailure(JSON.parse(body.toString())))
       })
       const onData = (chunk: Buffer) => reader.push(chunk)
       process.output.on('data', onData)
-      signal.addEventListener('abort', stop, { once: true })
-      void process.ended.then(() => fail(new Error('the process of a statement has ended')))
       process.send(job)
+      return () => process.output.off('data', onData)
+    })
+  }
+
+  /**
+   * Run statements that write, in one transaction of a file to which nobody else writes until this settles.
+   * `mayCommit` throws where they may not be kept after all; from then on nothing stops them any more.
+   */
+  write(job: WriteJob, signal: AbortSignal, mayCommit: () => void): Promise<Written> {
+    return this.#with(signal, (process, run) => {
+      let written: Written | undefined
+      const deafen = process.hear((message) => {
+        const told = message as WriteMessage
+        if (told.kind === 'failed') return run.fail(new StatementFailure(told))
+        if (told.kind === 'committed') return run.done(written as Written)
+        written = told.written
+        try {
+          mayCommit()
+          run.unstoppable()
+          process.send({ kind: 'commit' } satisfies Commit)
+        } catch (error) {
+          run.fail(error)
+        }
+      })
+      process.send(job)
+      return deafen
     })
   }
 
   close(): Promise<void> {
     return this.processes.close()
   }
+
+  /** With a process: one that is killed is gone when this settles, with all that it held. */
+  async #with<T>(signal: AbortSignal, start: (process: Process, run: Run<T>) => () => void): Promise<T> {
+    const process = await this.processes.take(signal)
+    let isWell = false
+    try {
+      const result = await this.#watched(process, signal, start)
+      isWell = true
+      return result
+    } catch (error) {
+      // A statement that failed leaves its process as it was.
+      isWell = error instanceof StatementFailure
+      throw error instanceof StatementFailure ? error.cause : error
+    } finally {
+      if (isWell) this.processes.giveBack(process)
+      else {
+        this.processes.kill(process)
+        await process.ended
+      }
+    }
+  }
+
+  #watched<T>(process: Process, signal: AbortSignal, start: (process: Process, run: Run<T>) => () => void): Promise<T> {
+    const { maxStatementMs, maxStatementBytes } = this.#limits
+    return new Promise((resolve, reject) => {
+      const unstoppable = () => {
+        clearTimeout(timer)
+        clearInterval(memoryTimer)
+        signal.removeEventListener('abort', stop)
+      }
+      const end = () => {
+        unstoppable()
+        stopHearing()
+      }
+      const fail = (error: unknown) => {
+        end()
+        reject(error)
+      }
+      const done = (result: T) => {
+        end()
+        resolve(result)
+      }
+      const stop = () => fail(signal.reason)
+      const timer = setTimeout(() => fail(new Refusal('timeout', { timeoutMs: maxStatementMs })), maxStatementMs)
+      const memoryTimer = setInterval(() => {
+        if ((residentBytes(process) ?? 0) <= maxStatementBytes) return
+        fail(new Refusal('limitExceeded', { limit: 'maxStatementBytes', max: maxStatementBytes }))
+      }, msBetweenLooks)
+      signal.addEventListener('abort', stop, { once: true })
+      void process.ended.then(() => fail(new Error('the process of a statement has ended')))
+      const stopHearing = start(process, { done, fail, unstoppable })
+    })
+  }
+}
+
+/** How what a process says is passed on. */
+interface Run<T> {
+  done(result: T): void
+  fail(error: unknown): void
+  /** Neither a signal nor a limit ends it any more. */
+  unstoppable(): void
 }
 
 const comma = Buffer.from(',')
@@ -125,10 +208,9 @@ function joined(parts: readonly Buffer[]): string {
   return Buffer.concat(parts.flatMap((part, at) => (at === 0 ? [part] : [comma, part]))).toString()
 }
 
-/** What a process said of its statement: the process is well. */
+/** What a process says of its statement where that failed: the process is well. */
 class StatementFailure extends Error {
-  constructor(body: Buffer) {
-    const { refusal, message } = JSON.parse(body.toString())
-    super(message, { cause: refusal ? new Refusal(refusal.kind, refusal.data) : new Error(message) })
+  constructor({ refusal, message }: Failure) {
+    super(message, { cause: refusal ? new Refusal(refusal.kind, refusal.data as never) : new Error(message) })
   }
 }

@@ -1,7 +1,10 @@
 /**
- * The program of `ProcessLane`: runs one statement after another, each on a connection of its own that can only read, and
- * writes what they return to standard output. Writing waits until the daemon has read, and with it the statement: a
- * result is nowhere in memory as a whole.
+ * The program of `ProcessLane`: runs one job after another, each on a connection of its own.
+ *
+ * One that reads can only read. What it returns goes to standard output. That waits until the daemon has read, and with it
+ * the statement: a result is nowhere in memory as a whole.
+ *
+ * One that writes says what it did, and commits when it is told to.
  *
  * It is killed where it should stop, and ends by itself with the daemon.
  */
@@ -9,38 +12,89 @@ import fs from 'node:fs'
 import { Worker } from 'node:worker_threads'
 import { encodeRows, type SqlValue } from '../../protocol/values.ts'
 import { Refusal } from '../base/refusal.ts'
-import { openMemory, openReadOnly } from '../storage/connection.ts'
+import { type Database, openFile, openMemory, openReadOnly } from '../storage/connection.ts'
 import { Statements } from '../storage/statements.ts'
-import { prepare } from './errors.ts'
+import { runBatch } from './batch.ts'
+import { prepare, refuseSqlError } from './errors.ts'
 import { eachRow } from './execute.ts'
 import { encodeFrame, type Frame } from './frames.ts'
-import type { RowText, StatementJob } from './process-lane.ts'
+import type { Commit, Failure, ReadJob, RowText, WriteJob, WriteMessage } from './process-lane.ts'
 
 const neverChanged = new Int32Array(new SharedArrayBuffer(4))
+const cacheBytes = 16 * 1024 * 1024
 const chunkRows = 256
 const chunkBytes = 64 * 1024
 
 // A statement that runs keeps this thread: another one sees to it that it does not outlive the daemon.
 const watch = `
   const { ppid } = process
-  setInterval(() => process.ppid === ppid || process.kill(process.pid, 'SIGKILL'), 500)
+  setInterval(() => process.ppid === ppid || process.kill(process.pid, 'SIGKILL'), 100)
 `
 new Worker(watch, { eval: true }).unref()
 
+/** What was written and is not committed yet. */
+let open: Database.Database | undefined
+
 process.on('disconnect', () => process.exit())
-process.on('message', (job: StatementJob) => {
+process.on('message', (message: ReadJob | WriteJob | Commit) => {
+  if (message.kind === 'read') read(message)
+  else if (message.kind === 'write') attempt(() => writeAll(message))
+  else attempt(commit)
+})
+
+function read(job: ReadJob): void {
   const startedAt = performance.now()
   try {
     const result = run(job)
     write('done', JSON.stringify({ ...result, ms: performance.now() - startedAt }))
   } catch (error) {
-    const refusal = error instanceof Refusal ? { kind: error.kind, data: error.data } : undefined
-    const message = error instanceof Error ? error.message : String(error)
-    write('failed', JSON.stringify({ refusal, message }))
+    write('failed', JSON.stringify(failureOf(error)))
   }
-})
+}
 
-function run({ source, sql, params, limits, asObjects }: StatementJob): Pick<RowText, 'count' | 'truncated'> {
+/** As the daemon's own connection writes, and for that a transaction that waits for `commit`. */
+function writeAll({ path, durability, statements, limits }: WriteJob): void {
+  const startedAt = performance.now()
+  open = openFile(path, durability, cacheBytes)
+  open.exec('begin immediate')
+  const changes = open.prepare<[], number>('select changes()').pluck()
+  const writer = { statements: new Statements(open), changes: () => changes.get() as number }
+  const results = runBatch(writer, statements, { ...limits, deadline: Number.POSITIVE_INFINITY })
+  tell({ kind: 'written', written: { results, ms: performance.now() - startedAt } })
+}
+
+function commit(): void {
+  if (open === undefined) throw new Error('there is nothing to commit')
+  try {
+    open.exec('commit')
+  } catch (error) {
+    refuseSqlError(error)
+  }
+  open.close()
+  open = undefined
+  tell({ kind: 'committed' })
+}
+
+function attempt(work: () => void): void {
+  try {
+    work()
+  } catch (error) {
+    open?.close()
+    open = undefined
+    tell({ kind: 'failed', ...failureOf(error) })
+  }
+}
+
+function tell(message: WriteMessage): void {
+  process.send?.(message)
+}
+
+function failureOf(error: unknown): Failure {
+  const message = error instanceof Error ? error.message : String(error)
+  return error instanceof Refusal ? { refusal: { kind: error.kind, data: error.data }, message } : { message }
+}
+
+function run({ source, sql, params, limits, asObjects }: ReadJob): Pick<RowText, 'count' | 'truncated'> {
   const db = typeof source === 'string' ? openReadOnly(source) : openMemory(Buffer.from(source))
   try {
     db.exec('begin')

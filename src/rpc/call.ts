@@ -34,6 +34,10 @@ export class RunningCall {
     this.session.beforeWrites(snapshot)
   }
 
+  beforeAll(): () => void {
+    return this.session.beforeAll()
+  }
+
   /** Report progress to the client, if it asked for it with `progressToken`. */
   progress(value: object): void {
     if (this.#progressToken === undefined) return

@@ -63,7 +63,7 @@ export class Session {
   readonly #running = new Map<RequestId, RunningCall>()
   #unanswered = 0
   #underWay = 0
-  #isHeld = false
+  #holds = 0
   #snapshotsAwaited = 0
   #waiting: WaitingCall[] = []
   #inputEnded = false
@@ -122,12 +122,16 @@ export class Session {
 
   /** Later calls wait until `edit` has settled. */
   hold(edit: Promise<unknown>): void {
-    this.#isHeld = true
-    const release = () => {
-      this.#isHeld = false
-      this.#runWaiting()
-    }
+    const release = this.beforeAll()
     edit.then(release, release)
+  }
+
+  /** Later calls wait until the function is called that this gives. */
+  beforeAll(): () => void {
+    this.#holds++
+    return () => {
+      if (--this.#holds === 0) this.#runWaiting()
+    }
   }
 
   #runWaiting(): void {
@@ -140,7 +144,7 @@ export class Session {
   }
 
   #canRun({ access }: WaitingCall): boolean {
-    if (this.#isHeld) return false
+    if (this.#holds > 0) return false
     if (access === 'write') return this.#snapshotsAwaited === 0
     return !(access === 'edit' && this.#underWay > 0)
   }

@@ -4,11 +4,13 @@ import os from 'node:os'
 import type { Readable } from 'node:stream'
 import { refuse } from '../base/refusal.ts'
 
-/** A child process: it takes messages, and answers on its standard output. */
+/** A child process: it takes messages, and answers with messages, or at length on its standard output. */
 export interface Process {
   readonly pid: number
   readonly output: Readable
   send(message: unknown): void
+  /** Hear its messages; gives what ends that. */
+  hear(listener: (message: unknown) => void): () => void
   /** Settles when it is gone. */
   readonly ended: Promise<void>
 }
@@ -156,6 +158,11 @@ class RunningProcess implements Process {
 
   send(message: unknown): void {
     this.#child.send(message as object, () => {})
+  }
+
+  hear(listener: (message: unknown) => void): () => void {
+    this.#child.on('message', listener)
+    return () => this.#child.off('message', listener)
   }
 
   kill(): void {

@@ -108,6 +108,8 @@ export class TenantFile implements Writer {
   /** The holder of the tenant's turn has committed something through another connection: reads see it from now on. */
   wroteAside(): void {
     this.#group.endRead()
+    this.#nextLook = 0
+    this.#countWrite()
   }
 
   /** Commit what is open. */

@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, test, vi } from 'vitest'
 import { startCinchd } from '../support/cinchd.ts'
 import type { RawClient } from '../support/client.ts'
 import { startDaemon, type TestDaemon } from '../support/daemon.ts'
-import { temporaryProject } from '../support/project.ts'
+import { integrityOf, temporaryProject, tenantPath } from '../support/project.ts'
 
 const endless = 'with recursive r(n) as (select 1 union all select n + 1 from r) select count(*) from r'
 /** Joined to a statement, it sends it to a process, whatever it reads. */
@@ -148,6 +148,110 @@ describe('an endless statement', () => {
     const [child] = children() as [number]
     process.kill(cinchd.pid, 'SIGKILL')
     await vi.waitFor(() => expect(fs.existsSync(`/proc/${child}`)).toBe(false), { timeout: 10_000 })
+  })
+})
+
+describe('what a process writes', () => {
+  /** Inserts this many rows. */
+  const many = (count: number) =>
+    `with recursive r(n) as (select 1 union all select n + 1 from r where n < ${count}) insert into t select n, 'x' || n from r`
+  const endlessly =
+    'insert into t select n, n from (with recursive r(n) as (select 1 union all select n + 1 from r) select n from r)'
+
+  beforeEach(async () => {
+    await client.call('table.create', {
+      name: 't',
+      columns: [
+        { name: 'a', type: 'INTEGER' },
+        { name: 'b', type: 'TEXT', unique: true },
+      ],
+      systemColumns: false,
+    })
+  })
+
+  const execute = (sql: string, more: object = {}) => client.call('query.execute', { sql, ...more })
+  const count = async () => (await run('select count(*) from t')).rows[0][0]
+
+  test('is there when it is answered, and seen by what its session asks after it', async () => {
+    const [written, seen, more] = await Promise.all([
+      execute(many(5_000)),
+      count(),
+      execute("insert into t values (0, 'last')"),
+    ])
+    expect([written.changes, seen, more.changes]).toEqual([5_000, 5_000, 1])
+    expect((await client.call('tenant.verify', { name: 'main' })).problems ?? []).toEqual([])
+  })
+
+  test('gives back what RETURNING returns, exactly', async () => {
+    const sql = `with recursive r(n) as (select 9007199254740993) insert into t select n, null from r returning a, b, x'ff'`
+    const { rows, changes } = await execute(sql)
+    expect({ rows, changes }).toEqual({ rows: [[{ $int: '9007199254740993' }, null, { $blob: '/w==' }]], changes: 1 })
+  })
+
+  test('is nothing where one statement of a batch fails', async () => {
+    await execute("insert into t values (1, 'x7')")
+    const statements = [{ sql: "insert into t values (2, 'y')" }, { sql: many(10) }]
+    expect(await client.refused('query.batch', { statements })).toMatchObject({
+      kind: 'constraintFailed',
+      constraint: 'unique',
+    })
+    expect(await count()).toBe(1)
+    const fine = [
+      { sql: "insert into t values (2, 'y')" },
+      { sql: `select count(*) from t, ${aside}` },
+      { sql: 'delete from t' },
+    ]
+    const { results } = await client.call('query.batch', { statements: fine })
+    expect(results.map(({ changes, rows }: { changes: number; rows?: unknown }) => [changes, rows])).toEqual([
+      [1, undefined],
+      [0, [[2]]],
+      [2, undefined],
+    ])
+  })
+
+  test('is gone when it is killed in the middle, and the tenant is usable at once', async () => {
+    await execute("insert into t values (0, 'kept')")
+    const answer = client.request('query.execute', { sql: endlessly }, 'x')
+    await vi.waitFor(() => expect(fs.statSync(`${tenantPath(started.layout)}-wal`).size).toBeGreaterThan(20_000_000), {
+      timeout: 20_000,
+    })
+    // Another session waits for the tenant's turn, and others' reads do not.
+    const other = await started.connect()
+    const waiting = other.call('query.execute', { sql: "insert into t values (1, 'after')" })
+    expect((await other.call('query.run', { sql: 'select b from t' })).rows).toEqual([['kept']])
+    client.send(JSON.stringify({ jsonrpc: '2.0', method: '$/cancelRequest', params: { id: 'x' } }))
+    expect((await answer).error?.data.kind).toBe('requestCancelled')
+    expect((await waiting).changes).toBe(1)
+    expect((await run('select b from t order by a')).rows).toEqual([['kept'], ['after']])
+    expect(integrityOf(tenantPath(started.layout))).toBe('ok')
+    await allQuiet()
+  })
+
+  test('is gone when the daemon is killed in the middle', { timeout: 60_000 }, async () => {
+    const layout = temporaryProject()
+    const cinchd = await startCinchd(layout)
+    const client = await cinchd.connect()
+    await client.call('table.create', {
+      name: 't',
+      columns: ['a', 'b'].map((name) => ({ name, type: 'TEXT' })),
+      systemColumns: false,
+    })
+    await client.call('query.execute', { sql: "insert into t values ('1', 'kept')" })
+    void client.request('query.execute', { sql: endlessly }).catch(() => {})
+    await vi.waitFor(() => expect(fs.statSync(`${tenantPath(layout)}-wal`).size).toBeGreaterThan(20_000_000), {
+      timeout: 20_000,
+    })
+    process.kill(cinchd.pid, 'SIGKILL')
+    const next = await (await startCinchd(layout)).connect()
+    expect((await next.call('query.run', { sql: 'select b from t' })).rows).toEqual([['kept']])
+    expect((await next.call('query.execute', { sql: "insert into t values ('2', 'after')" })).changes).toBe(1)
+    expect(integrityOf(tenantPath(layout))).toBe('ok')
+  })
+
+  test('is refused on a branch that has become read-only', async () => {
+    await client.call('branch.create', { name: 'frozen', readOnly: true })
+    const refused = await client.refused('query.execute', { sql: many(5), branch: 'frozen' })
+    expect(refused.kind).toBe('branchReadOnly')
   })
 })
 
