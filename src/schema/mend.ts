@@ -33,7 +33,7 @@ export function mend(
   )
   for (const fault of findFaults(joined, merging)) {
     if (undecided.has(merging.paths.of(fault.key, fault.attribute))) continue
-    const dropped = fault.keeper === undefined ? [] : droppedNames(fault, joined, fault.keeper)
+    const dropped = fault.keeper === undefined ? [] : droppedNames(fault, joined, { keeper: fault.keeper, merging })
     for (const key of dropped) users.set(key, [...(users.get(key) ?? []), fault])
     if (dropped.length > 0 || open.length > 0) continue
     const next = mendFault(fault, mended, merging)
@@ -105,12 +105,20 @@ function brokenKeys(things: Things, schema: Schema): Found[] {
   )
 }
 
-/** What the other side dropped that the broken view or trigger may mean; what SQLite names before all else. */
-function droppedNames({ key, reason }: Fault, { things, sides }: Joined, keeper: Side): string[] {
+/**
+ * What the other side dropped that the broken view or trigger may mean; what SQLite names before all else. What the
+ * keeper has only because its own drop of it is open is not among them.
+ */
+function droppedNames(
+  { key, reason }: Fault,
+  { things, sides }: Joined,
+  { keeper, merging }: { readonly keeper: Side; readonly merging: Merging },
+): string[] {
   const kept = sides[keeper]
   const user = kept.get(key)
+  const isKept = (other: string) => kept.has(other) && merging.given[keeper].has(other)
   const dropped = [...sides.base.values()].filter(
-    (thing) => !things.has(thing.key) && kept.has(thing.key) && (thing.owner === undefined || things.has(thing.owner)),
+    (thing) => !things.has(thing.key) && isKept(thing.key) && (thing.owner === undefined || things.has(thing.owner)),
   )
   const mentioned = dropped.filter((thing) => user !== undefined && mentions(user, kept.get(thing.key)))
   const named = mentioned.filter((thing) => reason.endsWith(`${kept.get(thing.key)?.name}`))

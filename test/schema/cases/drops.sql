@@ -431,3 +431,23 @@ create view v as select a from f;
 -- take theirs
 create virtual table f using fts5 (a);
 create view v as select a from f;
+
+-- # a table dropped here, a column of it there, beside a trigger that only seems to mention it
+-- base
+create table "v v" (a text);
+create table u ("end" text);
+-- ours
+alter table "v v" rename to t;
+alter table u rename to "v v";
+create table "v v" (b integer references t (a));
+create table t (a integer primary key);
+-- theirs
+drop table u;
+alter table "v v" rename to "order";
+create table "v v" (a integer primary key);
+create table "order" (a text references "v v" (a) on delete cascade, c varchar, primary key (a, c));
+create trigger g after update of a on "v v" begin update "v v" set a = a where 0; end;
+-- conflicts
+-- renameRename table:v v/name
+-- dropModify table:u
+-- modifyModify table:v v/primaryKey
