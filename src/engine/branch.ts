@@ -139,6 +139,7 @@ export class Branch {
     if (this.row.readOnly) refuse('branchReadOnly', { database: this.database.row.name, branch: this.row.name })
   }
 
+  /** Refuse any change where the branch is no more, or is under maintenance. */
   requireNoMaintenance(): void {
     const { maintenance: ofDatabase, name: database } = this.database.row
     if (this.#isRetired) refuse('branchNotFound', { database, branch: this.row.name })

@@ -72,6 +72,9 @@ export interface Progress {
 
 const maxWitnesses = 10
 const pageSize = 1_000
+/** How many tenants are looked at while nobody else has the thread, if they can be brought down to that in some rounds. */
+const atTheGate = 16
+const maxRounds = 8
 /** Characters of a text, or bytes of a blob, that a witness shows. */
 const maxShown = 1_000
 
@@ -110,6 +113,7 @@ export async function editSchemaInTurn(
 
     crashPoint('edit.tried')
     await prove(branch, proofs, tenants, progress)
+    await proveTouched(branch, proofs, progress)
     for (;;) {
       await edit.alongside?.prepare?.()
       await settleWriters(branch, edit.holding)
@@ -207,6 +211,16 @@ async function prove(branch: Branch, proofs: readonly Proof[], tenants: readonly
     if (slices.isOver) await slices.next(() => ({ stage: 'prove', done, total: tenants.length }))
   }
   if (failed > 0) refuse('proofFailed', { witnesses, tenants: failed })
+}
+
+/** The same for those that were touched meanwhile, until there are few enough for the gate. */
+async function proveTouched(branch: Branch, proofs: readonly Proof[], progress: Progress): Promise<void> {
+  for (let round = 0; round < maxRounds && proofs.length > 0; round++) {
+    const touched = [...(branch.watch ?? [])]
+    if (touched.length <= atTheGate) return
+    branch.watch = new Set(branch.taken.keys())
+    await prove(branch, proofs, touched, progress)
+  }
 }
 
 /**

@@ -126,6 +126,27 @@ test('a proof is ended by its client, and nothing is changed', async () => {
   await client.call('index.create', unique)
 })
 
+test('tenants that are written to while others are looked at are looked at again, however many', async () => {
+  const names = named(120)
+  const { daemon } = await fleet(names, 100)
+  const { engine } = daemon
+  const main = engine.branch('main', 'main')
+  let written: Promise<unknown> | undefined
+  let looked = 0
+  const report = ({ stage, done = 0 }: { stage?: string; done?: number }) => {
+    if (stage !== 'prove' || written) return
+    looked = done
+    const write = (name: string) =>
+      main.tenant(name).write(({ statements }) => statements.get('insert into t (a) values (0)').statement.run())
+    written = Promise.all(names.slice(0, looked).map(write))
+  }
+  const index = toChange(main.head.schema, { kind: 'createIndex', ...unique }, () => engine.parts.ids.next())
+  const edit = editSchema(engine.parts, main, { changes: [index] }, { signal: new AbortController().signal, report })
+  const { kind, data } = await edit.catch((error) => error)
+  expect([kind, data?.tenants]).toEqual(['proofFailed', looked])
+  await written
+})
+
 test('a tenant that takes the place of one that was looked at is looked at, too', async () => {
   const names = named(40)
   const { client, daemon } = await fleet([...names, 'z'], 2_000)
