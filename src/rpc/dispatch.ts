@@ -3,7 +3,7 @@ import { type ErrorKind, type WireError, wireError } from '../../protocol/errors
 import type { LaneName } from '../../protocol/lanes.ts'
 import { nearMiss } from '../base/near-miss.ts'
 import { Refusal } from '../base/refusal.ts'
-import { turnStartedAt } from '../base/turn.ts'
+import { latestTime, lookAtClock } from '../base/turn.ts'
 import { type CallParams, type RunningCall, requestName } from './call.ts'
 import { JsonText, type Method, type Registry } from './contract.ts'
 import type { Dispatch, RequestId, Session } from './session.ts'
@@ -56,8 +56,6 @@ const commonRefusals: ReadonlySet<ErrorKind> = new Set<ErrorKind>([
 export class Dispatcher<C extends RunningCall> implements Dispatch {
   readonly #options: DispatcherOptions<C>
   #lastFault = 0
-  /** When the last answer was given, on the clock of `performance.now()`. */
-  #lastAnswerAt = 0
 
   constructor(options: DispatcherOptions<C>) {
     this.#options = options
@@ -68,8 +66,8 @@ export class Dispatcher<C extends RunningCall> implements Dispatch {
   }
 
   request(session: Session, request: Record<string, unknown>, reply: (json: string) => void): void {
-    // The clock is read once a call: what came together is taken up one after the other.
-    const startedAt = Math.max(turnStartedAt(), this.#lastAnswerAt)
+    // The clock is looked at once a call: what came together is taken up one after the other.
+    const startedAt = latestTime()
     session.inOrder({
       id: request.id,
       access: this.#options.registry.get(String(request.method))?.access ?? 'session',
@@ -87,8 +85,7 @@ export class Dispatcher<C extends RunningCall> implements Dispatch {
     }
     let call: C | undefined
     const answer: Answer = (json, failure) => {
-      this.#lastAnswerAt = performance.now()
-      const ms = this.#lastAnswerAt - startedAt
+      const ms = lookAtClock() - startedAt
       this.#options.observer.answered(session, request, call?.lane ?? 'inline', ms, failure)
       reply(json)
     }

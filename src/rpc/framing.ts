@@ -10,12 +10,12 @@ import { isUtf8 } from 'node:buffer'
  */
 export type Framing = 'headers' | 'lines'
 
-/** What a `Deframer` finds. Called in the order of the stream. */
+/** What a `Deframer` finds. Called in the order of the stream. The first two tell whether to go on with the next message. */
 export interface FrameHandler {
   /** One parsed JSON value. */
-  message(value: unknown): void
+  message(value: unknown): boolean
   /** A message that could not be read; the stream goes on with the next one. */
-  refused(fault: FrameFault): void
+  refused(fault: FrameFault): boolean
   /** The stream cannot be read any further: where the next message starts is not known. */
   broken(reason: string): void
 }
@@ -49,18 +49,18 @@ export class Deframer {
     this.framing = framing
   }
 
-  push(chunk: Buffer): void {
-    if (this.#broken) return
+  /** Take bytes of the stream; gives back those that are to come again, because the handler does not want more messages now. */
+  push(chunk: Buffer): Buffer {
+    if (this.#broken) return empty
     let rest = this.#skip(chunk)
-    if (rest.length === 0) return
+    if (rest.length === 0) return empty
     if (this.framing === undefined) {
       const start = firstByte(rest)
-      if (start < 0) return
+      if (start < 0) return empty
       rest = rest.subarray(start)
       this.framing = rest[0] === 0x7b || rest[0] === 0x5b ? 'lines' : 'headers'
     }
-    if (this.framing === 'lines') this.#readLines(rest)
-    else this.#readBodies(rest)
+    return this.framing === 'lines' ? this.#readLines(rest) : this.#readBodies(rest)
   }
 
   /** The stream has ended: a last line needs no newline. */
@@ -70,16 +70,18 @@ export class Deframer {
     if (firstByte(line) >= 0) this.#parse(line)
   }
 
-  #readLines(chunk: Buffer): void {
+  #readLines(chunk: Buffer): Buffer {
     let start = 0
+    let goesOn = true
     for (;;) {
+      if (!goesOn) return chunk.subarray(start)
       const end = chunk.indexOf(newline, start)
       if (end < 0) break
       const tail = chunk.subarray(start, end)
       const line = this.#pendingBytes === 0 ? tail : this.#take(tail)
       start = end + 1
-      if (line.length > this.#maxBytes) this.#handler.refused({ kind: 'tooLarge', sizeBytes: line.length })
-      else if (firstByte(line) >= 0) this.#parse(line)
+      if (line.length > this.#maxBytes) goesOn = this.#handler.refused({ kind: 'tooLarge', sizeBytes: line.length })
+      else if (firstByte(line) >= 0) goesOn = this.#parse(line)
     }
     this.#keep(start === 0 ? chunk : chunk.subarray(start))
     if (this.#pendingBytes > this.#maxBytes) {
@@ -87,11 +89,14 @@ export class Deframer {
       this.#skipBytes = Number.POSITIVE_INFINITY
       this.#handler.refused({ kind: 'tooLarge' })
     }
+    return empty
   }
 
-  #readBodies(chunk: Buffer): void {
+  #readBodies(chunk: Buffer): Buffer {
     let rest = chunk
+    let goesOn = true
     for (;;) {
+      if (!goesOn || rest.length === 0) return rest
       if (this.#bodyBytes < 0) {
         if (this.#pendingBytes > 0) rest = this.#take(rest)
         if (!isLetter(rest[0])) return this.#break('neither JSON nor a header')
@@ -104,10 +109,9 @@ export class Deframer {
         if (typeof length === 'string') return this.#break(length)
         rest = rest.subarray(end + headerEnd.length)
         if (length > this.#maxBytes) {
-          this.#handler.refused({ kind: 'tooLarge', sizeBytes: length })
+          goesOn = this.#handler.refused({ kind: 'tooLarge', sizeBytes: length })
           this.#skipBytes = length
           rest = this.#skip(rest)
-          if (rest.length === 0) return
           continue
         }
         this.#bodyBytes = length
@@ -118,12 +122,11 @@ export class Deframer {
       const body = this.#pendingBytes === 0 ? tail : this.#take(tail)
       rest = rest.subarray(missing)
       this.#bodyBytes = -1
-      this.#parse(body)
-      if (rest.length === 0) return
+      goesOn = this.#parse(body)
     }
   }
 
-  #parse(bytes: Buffer): void {
+  #parse(bytes: Buffer): boolean {
     if (!isUtf8(bytes)) return this.#handler.refused({ kind: 'notJson', reason: 'the text is not UTF-8' })
     let value: unknown
     try {
@@ -131,7 +134,7 @@ export class Deframer {
     } catch (error) {
       return this.#handler.refused({ kind: 'notJson', reason: (error as SyntaxError).message })
     }
-    this.#handler.message(value)
+    return this.#handler.message(value)
   }
 
   /** What is left of `chunk` behind the bytes that are to be passed over. */
@@ -149,10 +152,11 @@ export class Deframer {
   }
 
   /** Copied: whoever gave the bytes may use their place again. */
-  #keep(bytes: Buffer): void {
-    if (bytes.length === 0) return
-    this.#pieces.push(Buffer.from(bytes))
+  /** Nothing is left of the bytes: they wait for the rest of their message. */
+  #keep(bytes: Buffer): Buffer {
+    if (bytes.length > 0) this.#pieces.push(Buffer.from(bytes))
     this.#pendingBytes += bytes.length
+    return empty
   }
 
   #take(tail: Buffer): Buffer {
@@ -166,10 +170,11 @@ export class Deframer {
     this.#pendingBytes = 0
   }
 
-  #break(reason: string): void {
+  #break(reason: string): Buffer {
     this.#broken = true
     this.#forget()
     this.#handler.broken(reason)
+    return empty
   }
 }
 

@@ -14,7 +14,7 @@ export interface Scope {
   readonly tenant: string
 }
 
-/** How long a client that does not read keeps a session from ending. */
+/** How long a client that does not read, or a call that does not stop, keeps a session from ending. */
 const closeGraceMs = 1_000
 
 /** Takes the requests of sessions. `reply` is called once, with the text of the answer, now or later. */
@@ -67,7 +67,9 @@ export class Session {
   #snapshotsAwaited = 0
   #waiting: WaitingCall[] = []
   #inputEnded = false
+  #isGone = false
   #closing: Promise<void> | undefined
+  #allFinished: (() => void) | undefined
   #resolveEnded!: () => void
 
   constructor(input: Readable, output: Writable, dispatch: Dispatch, options: SessionOptions) {
@@ -159,7 +161,9 @@ export class Session {
 
   finished(call: RunningCall): void {
     if (this.#running.get(call.id) === call) this.#running.delete(call.id)
-    if (--this.#underWay === 0) this.#runWaiting()
+    if (--this.#underWay > 0) return
+    this.#runWaiting()
+    this.#allFinished?.()
   }
 
   /** Requests that have no answer yet. */
@@ -173,7 +177,7 @@ export class Session {
     void this.close()
   }
 
-  /** Stop every call under way, send what is left, and end the connection. */
+  /** Take up nothing more, stop every call under way, send what is owed, and end the connection. */
   close(reason: Refusal = new Refusal('shuttingDown', {})): Promise<void> {
     this.#closing ??= this.#close(reason)
     return this.#closing
@@ -183,7 +187,15 @@ export class Session {
     for (const call of this.#running.values()) call.abort(reason)
     for (const call of this.#waiting.splice(0)) call.refuse(reason)
     this.connection.dispose()
-    const grace = setTimeout(() => this.#transport.destroy(), closeGraceMs)
+    const allFinished = new Promise<void>((resolve) => {
+      this.#allFinished = resolve
+    })
+    const grace = setTimeout(() => {
+      this.#transport.destroy()
+      this.#allFinished?.()
+    }, closeGraceMs)
+    // What has been done is told, unless nobody is there to hear it.
+    if (this.#underWay > 0 && !this.#isGone) await allFinished
     await this.#transport.close()
     clearTimeout(grace)
     this.#transport.destroy()
@@ -197,8 +209,8 @@ export class Session {
   }
 
   readonly #send = (json: string): void => {
-    this.#unanswered--
     this.#transport.send(json)
+    this.#countAnswer()
     if (this.#inputEnded) this.#endWhenAnswered()
   }
 
@@ -210,11 +222,9 @@ export class Session {
     const isRequest = value.method !== undefined && value.id !== undefined
     if (isRequest) {
       this.#unanswered++
-      if (this.#unanswered > this.#options.maxInFlight) {
-        const data = { limit: 'maxInFlight', max: this.#options.maxInFlight }
-        return reply(faultText('limitExceeded', data, value.id))
-      }
-      return this.#dispatch.request(this, value, reply)
+      this.#dispatch.request(this, value, reply)
+      if (this.#unanswered >= this.#options.maxInFlight) this.#transport.hold()
+      return
     }
     const isNotification = typeof value.method === 'string'
     if (isNotification && this.#dispatch.has(value.method as string)) {
@@ -227,6 +237,12 @@ export class Session {
     reply(faultText('invalidRequest', { reason: 'a message has a method, a result or an error' }, value.id))
   }
 
+  /** With half of what may be in flight answered, more is taken up. */
+  #countAnswer(): void {
+    this.#unanswered--
+    if (this.#unanswered <= this.#options.maxInFlight >> 1) this.#transport.release()
+  }
+
   /** Answers to a batch are one array, in any order; a batch of notifications has none. */
   #batch(values: readonly unknown[]): void {
     if (values.length === 0) return this.#fault('invalidRequest', { reason: 'a batch is not empty' })
@@ -237,10 +253,8 @@ export class Session {
     let missing = values.filter(isAnswered).length
     for (const value of values) {
       this.#receiveOne(value, (json) => {
-        this.#unanswered--
         answers.push(json)
-        if (--missing > 0) return
-        this.#unanswered++
+        if (--missing > 0) return this.#countAnswer()
         this.#send(`[${answers.join(',')}]`)
       })
     }
@@ -259,6 +273,7 @@ export class Session {
   /** The client sends nothing more. What it asked is still answered, unless it is gone. */
   #inputEnd(gone: boolean): void {
     this.#inputEnded = true
+    this.#isGone = gone
     this.#reader.close()
     if (gone) void this.close(new Refusal('requestCancelled', {}))
     else this.#endWhenAnswered()

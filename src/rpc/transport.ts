@@ -1,6 +1,6 @@
 import type { Readable, Writable } from 'node:stream'
 import { AbstractMessageReader, AbstractMessageWriter, type DataCallback, type Message } from 'vscode-jsonrpc/node'
-import { nextTurn } from '../base/turn.ts'
+import { latestTime, nextTurn, turnStartedAt } from '../base/turn.ts'
 import { Deframer, type FrameFault, type Framing, frame } from './framing.ts'
 
 export interface TransportOptions {
@@ -15,6 +15,7 @@ export interface TransportOptions {
 const flushChars = 1024 * 1024
 
 const msBetweenProbes = 200
+const empty = Buffer.alloc(0)
 
 /** What comes in over a transport. */
 export interface TransportHandler {
@@ -26,9 +27,19 @@ export interface TransportHandler {
 }
 
 /**
+ * How many messages of a connection are taken up before others have their turn, and for how long. A chunk of so many
+ * bytes ends a slice, too: the system hands over the next one at once.
+ */
+const sliceMessages = 128
+const sliceMs = 0.5
+const sliceBytes = 64 * 1024
+
+/**
  * One end of a connection: bytes in, messages out, and back.
  *
- * What is sent within one tick goes out in one write. While the other side does not read, nothing is read from it either.
+ * What is sent within one tick goes out in one write. Messages are taken up in slices, so that one connection that sends
+ * without end does not keep the others waiting. While the other side does not read, or too much of what it asked is under
+ * way, nothing is read from it either.
  */
 export class Transport {
   readonly #input: Readable
@@ -36,13 +47,25 @@ export class Transport {
   readonly #deframer: Deframer
   readonly #maxUnsentBytes: number
   readonly #handler: TransportHandler
-  /** Messages that came in one chunk with those whose answers the other side does not read. */
-  #backlog: unknown[] = []
   #outgoing = ''
   #flushScheduled = false
-  #paused = false
-  #ended = false
-  #gone = false
+  /** Bytes that came in and are not taken up yet. */
+  #rest = empty
+  #isTaking = false
+  /** Messages of the slice at hand. */
+  #taken = 0
+  /** Others have their turn first. */
+  #yields = false
+  #nextSlice: NodeJS.Immediate | undefined
+  /** The other side does not read what it is sent. */
+  #isUnread = false
+  #isHeld = false
+  #isFlowing = true
+  #inputEnded = false
+  #isFinished = false
+  #isGone = false
+  #isClosed = false
+  #probe: NodeJS.Timeout | undefined
 
   constructor(input: Readable, output: Writable, handler: TransportHandler, options: TransportOptions) {
     this.#input = input
@@ -50,42 +73,50 @@ export class Transport {
     this.#maxUnsentBytes = options.maxUnsentBytes
     this.#handler = handler
     const frames = {
-      message: (value: unknown) => (this.#paused ? void this.#backlog.push(value) : handler.message(value)),
-      refused: (fault: FrameFault) => handler.refused(fault),
+      message: (value: unknown) => {
+        handler.message(value)
+        return this.#mayGoOn()
+      },
+      refused: (fault: FrameFault) => {
+        handler.refused(fault)
+        return this.#mayGoOn()
+      },
       broken: (reason: string) => handler.broken(reason),
     }
     this.#deframer = new Deframer(frames, options.maxMessageBytes, options.framing)
-    let probe: NodeJS.Timeout | undefined
-    const end = (gone: boolean) => {
-      if (!this.#ended) {
-        this.#ended = true
-        this.#deframer.end()
-        probe = setInterval(() => output.write(''), msBetweenProbes).unref()
-      }
-      if (this.#gone) return
-      this.#gone = gone
-      if (gone) clearInterval(probe)
-      handler.ended(gone)
+    input.on('data', (chunk: Buffer) => this.#take(chunk))
+    input.on('end', () => {
+      this.#inputEnded = true
       // One that has only stopped sending does not notice; where nobody is left, this fails.
-      if (!gone && output.writable) output.write('')
-    }
-    input.on('data', (chunk: Buffer) => {
-      nextTurn()
-      this.#flushScheduled = true
-      this.#deframer.push(chunk)
-      this.flush()
+      this.#probe = setInterval(() => output.writable && output.write(''), msBetweenProbes).unref()
+      this.#goOn()
     })
-    input.on('end', () => end(false))
-    input.on('close', () => end(true))
-    input.on('error', () => end(true))
-    output.on('error', () => end(true))
-    output.on('close', () => end(true))
-    output.on('drain', () => this.#resume())
+    input.on('close', () => {
+      if (!this.#inputEnded) this.#finish(true)
+    })
+    input.on('error', () => this.#finish(true))
+    output.on('error', () => this.#finish(true))
+    output.on('close', () => this.#finish(true))
+    output.on('drain', () => {
+      this.#isUnread = false
+      this.#goOn()
+    })
   }
 
   /** As the other side speaks, from its first byte on: the first message may be answered while its chunk is still read. */
   get framing(): Framing {
     return this.#deframer.framing ?? 'lines'
+  }
+
+  /** Take up nothing more until `release`. */
+  hold(): void {
+    this.#isHeld = true
+  }
+
+  release(): void {
+    if (!this.#isHeld) return
+    this.#isHeld = false
+    this.#goOn()
   }
 
   /** Send one message, given as JSON text. It leaves with everything else of this tick. */
@@ -103,16 +134,15 @@ export class Transport {
     this.#outgoing = ''
     if (text === '' || !this.#output.writable) return
     this.#output.write(text)
-    if (this.#output.writableLength > this.#maxUnsentBytes && !this.#paused) {
-      this.#paused = true
-      this.#input.pause()
-    }
+    if (this.#output.writableLength <= this.#maxUnsentBytes) return
+    this.#isUnread = true
+    this.#goOn()
   }
 
   /** Send what is left, then close. */
   close(): Promise<void> {
     this.flush()
-    this.#input.pause()
+    this.#stop()
     return new Promise((resolve) => {
       if (this.#output.destroyed || this.#output.writableFinished) return resolve()
       this.#output.once('close', resolve)
@@ -122,21 +152,76 @@ export class Transport {
 
   /** Close at once, whatever is left. */
   destroy(): void {
+    this.#stop()
     this.#input.destroy()
     this.#output.destroy()
   }
 
-  #resume(): void {
-    if (!this.#paused) return
+  /** Take up what has come in, as far as one slice goes. */
+  #take(bytes: Buffer): void {
     nextTurn()
-    this.#paused = false
-    const backlog = this.#backlog
-    this.#backlog = []
-    let at = 0
-    while (at < backlog.length && !this.#paused) this.#handler.message(backlog[at++])
-    this.#backlog = [...backlog.slice(at), ...this.#backlog]
-    if (!this.#paused) this.#input.resume()
+    this.#rest = empty
+    this.#taken = 0
+    this.#isTaking = true
+    this.#flushScheduled = true
+    const rest = this.#deframer.push(bytes)
+    this.flush()
+    this.#isTaking = false
+    // The bytes are ours only until we return.
+    if (rest.length > 0) this.#rest = Buffer.from(rest)
+    this.#yields = rest.length > 0 || bytes.length >= sliceBytes
+    this.#goOn()
   }
+
+  /** After a message: whether this slice takes another one. */
+  #mayGoOn(): boolean {
+    if (++this.#taken >= sliceMessages || this.#isHeld || this.#isUnread) return false
+    return latestTime() - turnStartedAt() < sliceMs
+  }
+
+  /** Read, take up what is left, or wait, as things stand. */
+  #goOn(): void {
+    if (this.#isTaking || this.#isClosed) return
+    if (this.#inputEnded && this.#rest.length === 0) return this.#finish(false)
+    const isBlocked = this.#isHeld || this.#isUnread
+    const isDue = this.#yields || this.#rest.length > 0
+    if (!isBlocked && isDue) this.#nextSlice ??= setImmediate(nextSlice, this)
+    const flows = !isBlocked && !isDue
+    if (flows === this.#isFlowing) return
+    this.#isFlowing = flows
+    if (flows) this.#input.resume()
+    else this.#input.pause()
+  }
+
+  takeNextSlice(): void {
+    this.#nextSlice = undefined
+    this.#yields = false
+    const isBlocked = this.#isHeld || this.#isUnread
+    if (this.#rest.length > 0 && !isBlocked) this.#take(this.#rest)
+    else this.#goOn()
+  }
+
+  /** Nothing more comes in, and nothing is left of what came, or the other side is gone. */
+  #finish(gone: boolean): void {
+    if (this.#isGone || (this.#isFinished && !gone)) return
+    const isFirst = !this.#isFinished
+    this.#isFinished = true
+    this.#isGone = gone
+    if (isFirst && !gone) this.#deframer.end()
+    this.#handler.ended(gone)
+    if (!gone && this.#output.writable) this.#output.write('')
+  }
+
+  #stop(): void {
+    this.#isClosed = true
+    clearInterval(this.#probe)
+    clearImmediate(this.#nextSlice)
+    this.#input.pause()
+  }
+}
+
+function nextSlice(transport: Transport): void {
+  transport.takeNextSlice()
 }
 
 function flush(transport: Transport): void {

@@ -4,21 +4,33 @@ import { Deframer, type Framing, frame } from '../../src/rpc/framing.ts'
 
 type Found = { value: unknown } | { refused: string; sizeBytes?: number } | { broken: string }
 
-/** What comes out of a stream that arrives in these pieces. */
-function deframe(chunks: readonly (string | Buffer)[], { maxBytes = 1_000, end = false } = {}): Found[] {
+/** What comes out of a stream that arrives in these pieces. With `one`, a message at a time, and the rest given again. */
+function deframe(chunks: readonly (string | Buffer)[], { maxBytes = 1_000, end = false, one = false } = {}): Found[] {
   const found: Found[] = []
   const deframer = new Deframer(
     {
-      message: (value) => found.push({ value }),
-      refused: ({ kind, ...rest }) => {
+      message(value) {
+        found.push({ value })
+        return !one
+      },
+      refused({ kind, ...rest }) {
         const sizeBytes = 'sizeBytes' in rest ? rest.sizeBytes : undefined
         found.push({ refused: kind, ...(sizeBytes === undefined ? {} : { sizeBytes }) })
+        return !one
       },
       broken: (reason) => found.push({ broken: reason }),
     },
     maxBytes,
   )
-  for (const chunk of chunks) deframer.push(Buffer.from(chunk as string))
+  for (const chunk of chunks) {
+    let rest = Buffer.from(chunk as string)
+    do {
+      const before = found.length
+      rest = Buffer.from(deframer.push(rest))
+      if (one) expect(found.length - before).toBeLessThanOrEqual(1)
+      else expect(rest).toHaveLength(0)
+    } while (rest.length > 0)
+  }
   if (end) deframer.end()
   return found
 }
@@ -39,6 +51,7 @@ describe.each(framings)('%s', (framing) => {
   test('messages arrive whole wherever the stream is cut', () => {
     for (let at = 0; at <= whole.length; at++) {
       expect(deframe([whole.subarray(0, at), whole.subarray(at)])).toEqual(values)
+      expect(deframe([whole.subarray(0, at), whole.subarray(at)], { one: true })).toEqual(values)
     }
     expect(deframe([...whole].map((byte) => Buffer.of(byte)))).toEqual(values)
   })
@@ -51,8 +64,10 @@ describe.each(framings)('%s', (framing) => {
       fc.property(stream, cuts, ([head, rest], cuts) => {
         const sent = [head, ...rest].map((value) => JSON.stringify(value))
         const bytes = Buffer.from(sent.map((json) => frame(json, framing)).join(''))
-        const found = deframe(cutAt(bytes, cuts), { maxBytes: 1_000_000 })
-        expect(found).toEqual(sent.map((json) => ({ value: JSON.parse(json) })))
+        for (const one of [false, true]) {
+          const found = deframe(cutAt(bytes, cuts), { maxBytes: 1_000_000, one })
+          expect(found).toEqual(sent.map((json) => ({ value: JSON.parse(json) })))
+        }
       }),
       { numRuns: 300 },
     )
