@@ -16,7 +16,9 @@ export const Limits = z.strictObject({
   maxResultBytes: bytes(64 * MiB).describe('bytes of one result, roughly'),
   maxBatch: count(10_000).describe('requests in a JSON-RPC batch, statements in query.batch, changes in schema.apply'),
   maxSessions: count(1_000).describe('connections at a time'),
-  maxInFlight: count(10_000).describe('requests of one session under way; nothing more is read from it until half of them are answered'),
+  maxInFlight: count(10_000).describe(
+    'requests of one session under way; nothing more is read from it until half of them are answered',
+  ),
   maxUnsentBytes: bytes(16 * MiB).describe('answers a client has not read before the daemon stops reading from it'),
   maxProcesses: count(12).describe('statements that run in processes of their own at a time'),
   maxWaitingStatements: count(1_000).describe('statements that wait for such a process'),

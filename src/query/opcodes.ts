@@ -133,39 +133,82 @@ const loopOpcodes: ReadonlySet<string> = new Set([
 ])
 
 function madeBy(program: readonly Instruction[], functions: ReadonlySet<string>): Made {
-  const repeats = [...functions].some((name) => repeating.has(name))
-  if (!functions.has('randomblob') && !functions.has('zeroblob')) return { bytes: 0, isAll: !repeats }
   let bytes = 0
-  let isAll = !repeats
-  let constants = new Map<number, number>()
+  let isAll = true
+  if (![...functions].some((name) => making.has(name) || repeating.has(name))) return { bytes, isAll }
+  let constants = new Map<number, Constant>()
   for (const [at, [addr, opcode, p1, p2, , p4]] of program.entries()) {
     if (addr === 0) constants = constantsFrom(program, at)
-    const isFunction = opcode === 'Function' || opcode === 'PureFunc'
-    if (!isFunction || !/^(?:randomblob|zeroblob)\(/i.test(String(p4))) continue
-    const isConstant = (p1 & 1) !== 0
-    const asked = isConstant ? constants.get(p2) : undefined
-    if (asked === undefined) isAll = false
-    else bytes += asked
+    const name = callOpcodes.has(opcode) ? functionName(p4) : ''
+    const constant = (argument: number) => ((p1 >>> argument) & 1 ? constants.get(p2 + argument) : undefined)
+    if (making.has(name)) {
+      const asked = constant(0)
+      if (typeof asked === 'number') bytes += asked
+      else isAll = false
+    } else if (repeating.has(name)) {
+      const isBounded = opcode === 'AggStep' ? isShort(separatorOf(program, at)) : repeating.get(name)?.(constant)
+      if (!isBounded) isAll = false
+    }
   }
   return { bytes, isAll }
 }
 
-/** The numbers that a program, or that of a trigger, keeps in registers. Those of constant arguments have no other use. */
-function constantsFrom(program: readonly Instruction[], start: number): Map<number, number> {
-  const constants = new Map<number, number>()
+type Constant = number | string
+
+/**
+ * What a program, or that of a trigger, keeps in registers. The opcode of a function says which of its arguments are
+ * constant; their registers have no other use.
+ */
+function constantsFrom(program: readonly Instruction[], start: number): Map<number, Constant> {
+  const constants = new Map<number, Constant>()
   for (let i = start; i < program.length; i++) {
     const [addr, opcode, p1, p2, , p4] = program[i] as Instruction
     if (addr === 0 && i > start) break
     if (opcode === 'Integer') constants.set(p2, p1)
     if (opcode === 'Int64' || opcode === 'Real') constants.set(p2, Number(p4))
+    if (opcode === 'String8') constants.set(p2, String(p4))
   }
   return constants
 }
 
-/** Functions whose result may be many times as long as what they are given. */
-const repeating: ReadonlySet<string> = new Set(
-  'printf format replace highlight snippet json_pretty group_concat string_agg concat_ws'.split(' '),
-)
+/** What stands between the values that are put together, where it is written in the statement. */
+function separatorOf(program: readonly Instruction[], step: number): Constant | undefined {
+  const [, , , firstArgument, , p4] = program[step] as Instruction
+  if (String(p4).endsWith('(1)')) return ','
+  const [, opcode, , register, , text] = program[step - 1] as Instruction
+  return opcode === 'String8' && register === firstArgument + 1 ? String(text) : undefined
+}
+
+const callOpcodes = new Set(['Function', 'PureFunc', 'AggStep'])
+
+/** Functions that make as many bytes as they are asked for. */
+const making: ReadonlySet<string> = new Set(['randomblob', 'zeroblob'])
+
+/**
+ * Functions whose result may be many times as long as what they are given, and when it is not: with constants of a
+ * dozen characters it is a dozen times as long at most.
+ */
+const repeating: ReadonlyMap<string, (constant: (argument: number) => Constant | undefined) => boolean> = new Map([
+  ...['printf', 'format'].map((name) => [name, (constant: ConstantOf) => isNarrow(constant(0))] as const),
+  ['replace', (constant) => isShort(constant(1)) && isShort(constant(2))],
+  ['highlight', (constant) => isShort(constant(2)) && isShort(constant(3))],
+  ['snippet', (constant) => [1, 2, 3].every((argument) => isShort(constant(argument)))],
+  ['concat_ws', (constant) => isShort(constant(0))],
+  ['json_pretty', () => false],
+  ['group_concat', () => false],
+  ['string_agg', () => false],
+])
+
+type ConstantOf = (argument: number) => Constant | undefined
+
+function isShort(constant: Constant | undefined): boolean {
+  return typeof constant === 'number' || (constant !== undefined && constant.length <= 16)
+}
+
+/** A format whose widths are written in it, and are small. */
+function isNarrow(format: Constant | undefined): boolean {
+  return typeof format === 'string' && !/\*|\d{4}/.test(format)
+}
 
 const rootIsInRegister = 0x10 // OPFLAG_P2ISREG
 const onErrorRollback = 1 // OE_Rollback

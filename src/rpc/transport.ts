@@ -15,7 +15,6 @@ export interface TransportOptions {
 const flushChars = 1024 * 1024
 
 const msBetweenProbes = 200
-
 const empty = Buffer.alloc(0)
 
 /** What comes in over a transport. */
@@ -65,8 +64,8 @@ export class Transport {
   #inputEnded = false
   #isFinished = false
   #isGone = false
-  #probeTimer: NodeJS.Timeout | undefined
   #isClosed = false
+  #probe: NodeJS.Timeout | undefined
 
   constructor(input: Readable, output: Writable, handler: TransportHandler, options: TransportOptions) {
     this.#input = input
@@ -88,6 +87,8 @@ export class Transport {
     input.on('data', (chunk: Buffer) => this.#take(chunk))
     input.on('end', () => {
       this.#inputEnded = true
+      // One that has only stopped sending does not notice; where nobody is left, this fails.
+      this.#probe = setInterval(() => output.writable && output.write(''), msBetweenProbes).unref()
       this.#goOn()
     })
     input.on('close', () => {
@@ -200,26 +201,20 @@ export class Transport {
     else this.#goOn()
   }
 
-  /** Nothing more comes in. What is left is taken up first, unless the other side is gone. */
+  /** Nothing more comes in, and nothing is left of what came, or the other side is gone. */
   #finish(gone: boolean): void {
     if (this.#isGone || (this.#isFinished && !gone)) return
-    if (!gone) this.#deframer.end()
+    const isFirst = !this.#isFinished
     this.#isFinished = true
     this.#isGone = gone
-    clearInterval(this.#probeTimer)
-    if (!gone) this.#probeTimer = setInterval(() => this.#probe(), msBetweenProbes).unref()
+    if (isFirst && !gone) this.#deframer.end()
     this.#handler.ended(gone)
-    this.#probe()
-  }
-
-  /** To write nothing fails where nobody is left, and goes unnoticed by one that has only stopped sending. */
-  #probe(): void {
-    if (this.#output.writable) this.#output.write('')
+    if (!gone && this.#output.writable) this.#output.write('')
   }
 
   #stop(): void {
     this.#isClosed = true
-    clearInterval(this.#probeTimer)
+    clearInterval(this.#probe)
     clearImmediate(this.#nextSlice)
     this.#input.pause()
   }

@@ -624,6 +624,7 @@ describe('values made out of nothing', () => {
     ["select hex(randomblob(16)), 'randomblob(500000000)'", 'read'],
     ['insert into log values (lower(hex(randomblob(16))))', 'write'],
     ["select printf('%d', 500000000), 500000000 from t", 'read'],
+    ['select zeroblob(a), 500000000 from t', 'read'],
   ])('%s: %s', (sql, outcome) => {
     db.exec(
       'create table inflating (a); create trigger i after insert on inflating begin insert into log values (zeroblob(1e8)); end',
@@ -638,9 +639,26 @@ describe('values made out of nothing', () => {
     ['select randomblob(?)', true],
     ['select zeroblob(a) from t', true],
     ['select zeroblob(16), zeroblob(1000 * 1000 * 500)', true],
+    ["select printf('%.2f', a), format('%-10s|%5d', a, b) from t", false],
     ["select printf('%*c', 500000000, 'x')", true],
+    ["select printf('%500000000d', 1)", true],
+    ['select printf(a, 1) from t', true],
+    ['select printf(?, 1)', true],
+    ["select replace(a, ' ', '_') from t", false],
+    ["select replace(a, '\"', '&quot;') from t where b = ?", false],
     ["select replace(a, 'x', b) from t", true],
-    ['select group_concat(a) from t', true],
+    ["select replace(a, 'x', ?) from t", true],
+    ["select replace(a, 'x', 'a text of more than a dozen letters') from t", true],
+    ['select group_concat(a), string_agg(a, char(10)) from t', true],
+    ["select group_concat(a), group_concat(distinct a), group_concat(a, ', '), string_agg(a, '; ') from t", false],
+    ['select group_concat(a, ?) from t', true],
+    ['select group_concat(a, b) from t', true],
+    ["select highlight(f, 0, '<b>', '</b>'), snippet(f, 0, '<b>', '</b>', '…', 10) from f where f match 'x'", false],
+    ["select highlight(f, 0, ?, '</b>') from f where f match 'x'", true],
+    ["select snippet(f4, '<b>', '</b>', '…') from f4 where x match 'a'", false],
+    ["select concat_ws(', ', a, b) from t", false],
+    ['select concat_ws(?, a, b) from t', true],
+    ['insert into log values (replace(?, ?, ?))', true],
   ])('%s may make more than it is given: %s', (sql, inflates) => {
     expect(inspect(db, sql).inflates).toBe(inflates)
   })
