@@ -22,13 +22,9 @@ export class GroupCommit {
   readonly #schedule: (group: GroupCommit) => void
   readonly #onFault: (error: unknown) => unknown
   readonly #sync: (() => Promise<void>) | undefined
-  readonly #beginRead: Database.Statement
   readonly #begin: Database.Statement
   readonly #commit: Database.Statement
-  readonly #rollback: Database.Statement
-  readonly #savepoint: Database.Statement
-  readonly #release: Database.Statement
-  readonly #undo: Database.Statement
+  readonly #seldom = new Map<string, Database.Statement>()
   /** Counts up with every commit of a write. */
   commits = 0
   #members: Member[] = []
@@ -45,13 +41,8 @@ export class GroupCommit {
     this.#schedule = options.schedule ?? scheduleFlush
     this.#onFault = options.onFault ?? ((error) => error)
     this.#sync = options.sync
-    this.#beginRead = db.prepare('begin')
     this.#begin = db.prepare('begin immediate')
     this.#commit = db.prepare('commit')
-    this.#rollback = db.prepare('rollback')
-    this.#savepoint = db.prepare('savepoint member')
-    this.#release = db.prepare('release member')
-    this.#undo = db.prepare('rollback to member')
   }
 
   /** Whether writes wait for their commit. */
@@ -177,7 +168,7 @@ export class GroupCommit {
     const isSecond = now - this.#lastRead <= readHoldMs
     this.#lastRead = now
     if (!isSecond) return
-    this.#beginRead.run()
+    this.#run('begin')
     this.#isReading = true
     if (reading.push(this) === 1) setTimeout(endReads, readHoldMs).unref()
   }
@@ -203,15 +194,15 @@ export class GroupCommit {
   }
 
   #runInside<T>(work: () => T): T {
-    this.#savepoint.run()
+    this.#run('savepoint member')
     try {
       const value = work()
-      this.#release.run()
+      this.#run('release member')
       return value
     } catch (error) {
       if (this.#db.inTransaction) {
-        this.#undo.run()
-        this.#release.run()
+        this.#run('rollback to member')
+        this.#run('release member')
         throw error
       }
       // The whole transaction is gone: a trigger rolled it back, or the disk is full. Each of the others again by itself.
@@ -222,8 +213,18 @@ export class GroupCommit {
     }
   }
 
+  /** For what few files ever need: a statement that is kept takes up memory. */
+  #run(sql: string): void {
+    let statement = this.#seldom.get(sql)
+    if (statement === undefined) {
+      statement = this.#db.prepare(sql)
+      this.#seldom.set(sql, statement)
+    }
+    statement.run()
+  }
+
   #abandon(): void {
-    if (this.#db.inTransaction) this.#rollback.run()
+    if (this.#db.inTransaction) this.#run('rollback')
   }
 }
 
