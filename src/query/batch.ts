@@ -1,7 +1,6 @@
 import type { Writer } from '../storage/tenant-file.ts'
 import { prepare } from './errors.ts'
 import { type Params, type ReadLimits, readRows, type WriteResult, write } from './execute.ts'
-import { watched } from './watch.ts'
 
 /** A statement that passed the gate. */
 export interface BatchStatement {
@@ -12,12 +11,25 @@ export interface BatchStatement {
 
 /** Run statements one after the other, in the transaction that is open. Those that read see what those before them wrote. */
 export function runBatch(writer: Writer, statements: readonly BatchStatement[], limits: ReadLimits): WriteResult[] {
-  return statements.map(({ sql, params, kind }): WriteResult => {
-    const prepared = prepare(writer, sql)
-    const run = (): WriteResult => {
-      if (kind === 'write') return write(prepared, params, () => writer.changes(), limits)
-      return { changes: 0, returned: readRows(prepared, params, limits) }
+  const { watch } = limits
+  const changesOf = () => writer.changes()
+  const results: WriteResult[] = []
+  let startedAt = watch ? performance.now() : 0
+  for (const { sql, params, kind } of statements) {
+    let result: WriteResult | undefined
+    try {
+      const prepared = prepare(writer, sql)
+      if (kind === 'write') result = write(prepared, params, changesOf, limits)
+      else result = { changes: 0, returned: readRows(prepared, params, limits) }
+      results.push(result)
+    } finally {
+      if (watch) {
+        const endedAt = performance.now()
+        const ms = endedAt - startedAt
+        startedAt = endedAt
+        if (ms >= watch.slowMs) watch.slow(sql, ms, result ? (result.returned?.rows.length ?? result.changes) : null)
+      }
     }
-    return watched(limits.watch, sql, run, ({ changes, returned }) => returned?.rows.length ?? changes)
-  })
+  }
+  return results
 }
