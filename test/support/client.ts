@@ -63,8 +63,10 @@ export class RawClient {
 
   /** Send a request and wait for its answer. Rejects if the connection ends first. */
   request(method: string, params?: object, id: Json = ++this.#lastId): Promise<Answer> {
+    // Through a pipe within the process, the answer may be there before the request is sent off.
+    const answer = this.answerTo(id, method)
     this.send(JSON.stringify({ jsonrpc: '2.0', id, method, params }))
-    return this.answerTo(id, method)
+    return answer
   }
 
   /** Wait for the answer to a request that is sent by hand. */
