@@ -19,7 +19,7 @@ export class Files {
   readonly #get: Database.Statement<[number], FileRow>
   readonly #hasPath: Database.Statement<[string], number>
   readonly #paths: Database.Statement<[], string>
-  readonly #behind: Database.Statement<[{ branchId: number; head: string; limit: number }], FileRow>
+  readonly #behind: Database.Statement<[BehindParams], FileRow>
   readonly #counts: Database.Statement<[{ branchId: number; head: string }], FileCounts>
   readonly #setChangeSet: Database.Statement
   readonly #setFault: Database.Statement
@@ -39,9 +39,12 @@ export class Files {
     this.#get = db.prepare(`select ${columns} from file where id = ?`)
     this.#hasPath = db.prepare<[string], number>('select count(*) from file where path = ?').pluck()
     this.#paths = db.prepare<[], string>('select path from file').pluck()
+    // By the index of paths: a page costs what is on it, however many were before it.
     this.#behind = db.prepare(`
       select ${columns} from file
-      where branch_id = $branchId and change_set <> $head and fault is null limit $limit
+      where +branch_id = $branchId and change_set <> $head and fault is null
+        and path > $after and path > $folder || '/' and path < $folder || '0'
+      order by path limit $limit
     `)
     this.#counts = db.prepare(`
       select count(*) as total, count(*) filter (where change_set = $head) as atHead, count(fault) as failed
@@ -84,9 +87,12 @@ export class Files {
     return this.#paths.all()
   }
 
-  /** Files of a branch that were last seen behind its head, those that cannot follow left out. */
-  behind(branchId: number, head: string, limit: number): FileRow[] {
-    return this.#behind.all({ branchId, head, limit })
+  /**
+   * Files of a branch, all of which lie in `folder`, that were last seen behind its head, in the order of their paths;
+   * those that cannot follow are left out.
+   */
+  behind(params: BehindParams): FileRow[] {
+    return this.#behind.all(params)
   }
 
   counts(branchId: number, head: string): FileCounts {
@@ -135,6 +141,15 @@ export class Files {
   delete(id: number): void {
     this.#delete.run(id)
   }
+}
+
+interface BehindParams {
+  readonly branchId: number
+  readonly head: string
+  readonly folder: string
+  /** The path that the page before ended with. */
+  readonly after: string
+  readonly limit: number
 }
 
 export interface FileCounts {

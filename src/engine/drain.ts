@@ -1,23 +1,24 @@
-import fs from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
-import { crashPoint } from '../base/crash-point.ts'
 import { Refusal } from '../base/refusal.ts'
 import type { FileRow } from '../catalog/files.ts'
-import { runSteps } from '../schema/apply.ts'
-import { openMemory, withJournal } from '../storage/connection.ts'
-import { sizeOf, writeDurably } from '../storage/files.ts'
-import { readChangeSet, writeChangeSet } from '../storage/tenant-file.ts'
+import { guarded } from '../storage/faults.ts'
+import { sizeOf } from '../storage/files.ts'
+import { branchFolder } from '../storage/layout.ts'
 import type { Branch } from './branch.ts'
+import { DrainThread } from './drain-thread.ts'
 import type { EngineParts } from './engine.ts'
 import type { Tenant } from './tenant.ts'
 
-const batch = 256
-/** How many files are on their way at a time. */
-const atOnce = 8
-/** Up to this size a file is made anew in memory and replaced; a larger one is migrated where it lies. */
-const maxImageBytes = 2 * 1024 * 1024
-/** How long the drain keeps the thread, and how long it then leaves it to others. */
+/** How many files are looked up in the catalog at once. */
+const pageSize = 256
+/** How many files are lent at once: as long as these take, somebody who comes to use one of them may have to wait. */
+const batchSize = 32
+/** So few files are brought forward on the daemon’s own thread, where they lie: to start another one costs more. */
+const fewFiles = 16
+/** A larger file is brought forward by the other thread, however few there are. */
+const maxBytesHere = 2 * 1024 * 1024
+/** How long the drain keeps the daemon's thread, and how long it then leaves it to others. */
 const sliceMs = 3
 const pauseMs = 1
 
@@ -32,6 +33,8 @@ export class Drain {
   #isWoken = false
   #isStopped = false
   #pauses = 0
+  /** How many files may still be opened here before another thread is started. */
+  #fewLeft = 0
 
   constructor(parts: () => EngineParts, log: Logger) {
     this.#parts = parts
@@ -44,9 +47,14 @@ export class Drain {
     if (this.#isHeld || this.#running) return
     this.#running = this.#run()
       // The catalog cannot be written (a full disk): the files stay behind until the next wake, or their next use.
-      .catch((error: unknown) => this.#log.error({ err: error }, 'the drain was cut short'))
+      .catch((error: unknown) => {
+        this.#isWoken = false
+        this.#log.error({ err: error }, 'the drain was cut short')
+      })
       .finally(() => {
         this.#running = undefined
+        // While its thread was ended.
+        if (this.#isWoken) this.wake()
       })
   }
 
@@ -79,108 +87,111 @@ export class Drain {
   async #run(): Promise<void> {
     // What woke us is answered first.
     await sleep(pauseMs)
+    await using thread = new DrainThread()
+    this.#fewLeft = fewFiles
     while (this.#isWoken && !this.#isHeld) {
       this.#isWoken = false
-      for (const branch of this.#parts().allBranches()) await this.#drainBranch(branch)
+      for (const branch of this.#parts().allBranches()) await this.#drainBranch(branch, thread)
     }
   }
 
-  async #drainBranch(branch: Branch): Promise<void> {
+  async #drainBranch(branch: Branch, thread: DrainThread): Promise<void> {
     const { catalog, positions } = this.#parts()
-    const passedOver = new Set<number>()
     branch.sharedBehind = 0
-    for (;;) {
-      positions.write()
-      const behind = catalog.files
-        .behind(branch.row.id, branch.head.id, batch + passedOver.size)
-        .filter(({ id }) => !passedOver.has(id))
-      if (behind.length === 0) return
-      const next = behind.values()
-      let sliceStart = performance.now()
-      const work = async () => {
-        for (const file of next) {
-          if (this.#isHeld) return
-          if (!(await this.#bringForward(branch, file))) passedOver.add(file.id)
-          if (performance.now() - sliceStart < sliceMs) continue
-          await sleep(pauseMs)
-          sliceStart = performance.now()
-        }
-      }
-      await Promise.all(Array.from({ length: atOnce }, work))
+    for (let after = ''; ; ) {
       if (this.#isHeld) return
+      positions.write()
+      const folder = branchFolder(branch.database.row.name, branch.name)
+      const where = { branchId: branch.row.id, head: branch.head.id, folder }
+      const page = catalog.files.behind({ ...where, after, limit: pageSize })
+      await this.#drainPage(branch, page, thread)
+      if (page.length < pageSize) return
+      after = page.at(-1)?.path as string
     }
   }
 
-  /** False where the file is left for later: it is in use, or it cannot follow. */
-  async #bringForward(branch: Branch, file: FileRow): Promise<boolean> {
-    const { catalog, pool, positions, sharing } = this.#parts()
-    const user = catalog.tenants.usersOfFile(file.id).find(({ branchId }) => branchId === branch.row.id)
-    if (!user) return false
-    try {
-      const tenant = branch.tenant(user.name)
-      if (tenant.row.fileId !== file.id || tenant.isTaken) return false
-      if (!sharing.claim(tenant)) {
-        // To migrate a shared file would copy it, and perhaps for nobody: it waits until it is used, or alone.
-        branch.sharedBehind++
-        return false
+  async #drainPage(branch: Branch, page: readonly FileRow[], thread: DrainThread): Promise<void> {
+    const { catalog } = this.#parts()
+    const areFew = page.length <= this.#fewLeft && !thread.isRunning
+    if (areFew) this.#fewLeft -= page.length
+    const files = page.values()
+    for (let isThrough = false; !isThrough; ) {
+      const sliceEnd = performance.now() + sliceMs
+      const toLend = new Map<FileRow, Tenant>()
+      // From here until they are lent nothing gives up the thread.
+      while (toLend.size < batchSize && performance.now() < sliceEnd) {
+        if (this.#isHeld) return
+        const { value: found, done = false } = files.next()
+        isThrough = done
+        if (found === undefined) break
+        // It may have gone elsewhere since it was found.
+        const file = catalog.files.get(found.id)
+        const tenant = file && this.#tenantOf(branch, file)
+        if (file === undefined || tenant === undefined) continue
+        if (this.#isToBeLent(tenant, areFew)) toLend.set(file, tenant)
+        else this.#settle(file, tenant, () => tenant.bringForward())
       }
-      if (pool.find(file.id) === undefined && (await this.#replace(tenant))) return true
-      if (tenant.row.fileId !== file.id || tenant.isTaken || !sharing.claim(tenant)) return false
-      const wasOpen = pool.find(file.id) !== undefined
-      tenant.bringForward()
-      // It may have been there already, by somebody's use of it.
-      positions.note(file.id, branch.head.id)
-      if (!wasOpen) tenant.close()
-      return true
+      if (toLend.size > 0) await this.#lend(branch, toLend, thread)
+      await sleep(pauseMs)
+    }
+  }
+
+  /** The tenant whose file it is; undefined where it is left for later: in use, shared with other branches, or gone. */
+  #tenantOf(branch: Branch, file: FileRow): Tenant | undefined {
+    const { catalog, sharing } = this.#parts()
+    // A tenant that was renamed may have left a row under its old name, for forks to see.
+    const user = catalog.tenants.usersOfFile(file.id).find(({ name }) => branch.resolve(name)?.fileId === file.id)
+    const tenant = user && branch.tenant(user.name)
+    if (tenant === undefined || tenant.isTaken) return undefined
+    if (sharing.claim(tenant)) return tenant
+    // To migrate a shared file would copy it, and perhaps for nobody: it waits until it is used, or alone.
+    branch.sharedBehind++
+    return undefined
+  }
+
+  /** A file that is open is brought forward where it is at hand; but not a large one, if it can be closed. */
+  #isToBeLent(tenant: Tenant, areFew: boolean): boolean {
+    const { pool, layout } = this.#parts()
+    const open = pool.find(tenant.file.id)
+    if (!open && !areFew) return true
+    if (sizeOf(layout.absolute(tenant.file.path)) <= maxBytesHere || open?.held) return false
+    tenant.close()
+    return true
+  }
+
+  /** Have the other thread bring files forward; whoever comes to use one of them waits. */
+  async #lend(branch: Branch, lent: ReadonlyMap<FileRow, Tenant>, thread: DrainThread): Promise<void> {
+    const { config, heads, layout } = this.#parts()
+    const head = branch.head.id
+    const wayFrom = (changeSet: string) => [changeSet, heads.migrations(changeSet, head)] as const
+    const ways = Object.fromEntries([head, ...[...lent.keys()].map(({ changeSet }) => changeSet)].map(wayFrom))
+    const files = [...lent.keys()].map(({ id, path }) => {
+      return { id, path: layout.absolute(path), beside: layout.scratchFile(`drain-${id}`) }
+    })
+    const outcomes = thread.rollForward({ files, ways, durability: config.durability })
+    await Promise.all([...lent.values()].map((tenant) => tenant.lend(outcomes)))
+    const byId = new Map([...lent].map((entry) => [entry[0].id, entry]))
+    for (const outcome of await outcomes) {
+      const [file, tenant] = byId.get(outcome.id) as [FileRow, Tenant]
+      this.#settle(file, tenant, () => {
+        if (outcome.kind === 'failed') throw Object.assign(new Error(outcome.message), { code: outcome.code })
+        // A file that stood elsewhere than the catalog thought stands there still, and finds its way next time.
+        if (heads.migrations(outcome.changeSet, head).length > 0) this.#isWoken = true
+        return outcome.changeSet
+      })
+    }
+  }
+
+  /** Note where a file stands after `work`. One that cannot follow is set aside with the reason, and the others go on. */
+  #settle({ id }: FileRow, { name }: Tenant, work: () => string): void {
+    const { catalog, positions } = this.#parts()
+    try {
+      positions.note(id, guarded(`tenant ${name}`, work))
     } catch (error) {
-      this.#log.error({ tenant: user.name, err: error }, 'a file cannot be brought to its branch’s head')
+      this.#log.error({ tenant: name, err: error }, 'a file cannot be brought to its branch’s head')
       // A disk that is full now says nothing of the file.
-      if (error instanceof Refusal && error.kind === 'storageFull') return false
-      catalog.writeNow(() => catalog.files.setFault(file.id, error instanceof Error ? error.message : String(error)))
-      return false
-    }
-  }
-
-  /**
-   * Make a small file that nobody uses anew, at the head, and put it in the place of the old one: most of that happens
-   * off the thread, and one sync does for it. False where it is not to be done so, or somebody came to use it meanwhile.
-   */
-  async #replace(tenant: Tenant): Promise<boolean> {
-    const { layout, pool, positions } = this.#parts()
-    const { branch, file } = tenant
-    const path = layout.absolute(file.path)
-    const isOpen = () =>
-      pool.find(file.id) !== undefined || fs.existsSync(`${path}-wal`) || fs.existsSync(`${path}-shm`)
-    if (isOpen() || sizeOf(path) > maxImageBytes) return false
-    const replace = async () => {
-      const head = branch.head.id
-      const image = await fs.promises.readFile(path)
-      const beside = layout.scratchFile(`drain-${file.id}`)
-      await writeDurably(beside, this.#migrated(image, head))
-      crashPoint('drain.writtenBeside')
-      if (isOpen() || tenant.row.fileId !== file.id || branch.head.id !== head || !tenant.isPrivate) {
-        fs.rmSync(beside, { force: true })
-        return false
-      }
-      // Whichever of the two a crash leaves here is whole: the old one would be migrated again.
-      fs.renameSync(beside, path)
-      crashPoint('drain.renamed')
-      positions.note(file.id, head)
-      return true
-    }
-    return tenant.hold(replace, { inBackground: true })
-  }
-
-  /** The bytes of a file, brought to `head` in memory. */
-  #migrated(image: Buffer, head: string): Buffer {
-    const db = openMemory(withJournal(image, 'rollback'))
-    try {
-      for (const { id, steps, rebuilt } of this.#parts().heads.migrations(readChangeSet(db), head)) {
-        runSteps(db, steps, { rebuilt, beforeCommit: () => writeChangeSet(db, id) })
-      }
-      return withJournal(db.serialize(), 'wal')
-    } finally {
-      db.close()
+      if (error instanceof Refusal && error.kind === 'storageFull') return
+      catalog.writeNow(() => catalog.files.setFault(id, error instanceof Error ? error.message : String(error)))
     }
   }
 }

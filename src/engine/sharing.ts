@@ -215,7 +215,8 @@ export class Sharing {
 
   /** Copy a file as it is now, durably. Nobody writes to it meanwhile: it is shared. */
   async #copy(file: FileRow, to: string): Promise<void> {
-    const { catalog, layout } = this.#parts()
+    const { catalog, layout, pool } = this.#parts()
+    await pool.whenBack(file.id)
     const from = layout.absolute(file.path)
     const target = layout.absolute(to)
     assert(!catalog.files.hasPath(to), 'a file was to be copied over another')

@@ -6,22 +6,15 @@ import { refuse } from '../base/refusal.ts'
 import type { FileRow } from '../catalog/files.ts'
 import type { TenantRow } from '../catalog/tenants.ts'
 import type { ProcessLane, WriteJob, Written } from '../query/process-lane.ts'
-import { runSteps } from '../schema/apply.ts'
 import { codeOf, guarded } from '../storage/faults.ts'
 import type { PooledFile } from '../storage/file-pool.ts'
 import { createDurably, moveDurably, removeDatabaseFile } from '../storage/files.ts'
 import { imageOf, openImage } from '../storage/image.ts'
 import { Statements } from '../storage/statements.ts'
-import {
-  type Reader,
-  requireChangeSet,
-  TenantFile,
-  type WritePause,
-  type Writer,
-  writeChangeSet,
-} from '../storage/tenant-file.ts'
+import { type Reader, requireChangeSet, TenantFile, type WritePause, type Writer } from '../storage/tenant-file.ts'
 import type { Branch } from './branch.ts'
 import type { EngineParts } from './engine.ts'
+import { migrate } from './migrate.ts'
 
 /**
  * One tenant of one branch. Whoever reads or writes rows goes through here, and finds the file at the branch's head:
@@ -55,7 +48,8 @@ export class Tenant {
    */
   read<T>(work: (reader: Reader) => T): T | Promise<T> {
     if (this.row.fileId === null) return work(this.branch.head)
-    if (this.#privacy) return this.#privacy.then(() => this.read(work))
+    const absence = this.#privacy ?? this.#absence
+    if (absence) return absence.then(() => this.read(work))
     const file = this.#opened()
     if (file.pause?.isAwaited) return file.pause.ended.then(() => this.read(work))
     if (file.changeSet === this.branch.head.id) return file.read(work)
@@ -84,6 +78,7 @@ export class Tenant {
    */
   async readAside<T>(work: (lane: ProcessLane, source: string | Uint8Array) => Promise<T>): Promise<T> {
     const { processLane } = this.#parts
+    await this.back()
     if (this.row.fileId === null) return work(processLane, this.branch.head.image)
     const { path } = this.#opened()
     const pooled = this.#pooled as PooledFile
@@ -172,6 +167,16 @@ export class Tenant {
     }
   }
 
+  /** Leave the file, which is closed, to another thread until `work` is through: reads wait for that, too. */
+  lend<T>(work: Promise<T>): Promise<T> {
+    return this.hold(() => this.#parts.pool.lend(this.file.id, work), { inBackground: true })
+  }
+
+  /** Wait until the file is not lent. */
+  async back(): Promise<void> {
+    while (this.#absence) await this.#absence
+  }
+
   /** Wait until nobody holds the write turn. */
   async idle(): Promise<void> {
     while (this.#turn) await this.#turn
@@ -187,10 +192,10 @@ export class Tenant {
     if (this.#pooled && !this.#pooled.isClosed) this.#pooled.file.flush()
   }
 
-  /** Make sure that the file stands at the branch's head. It is private. */
-  bringForward(): void {
+  /** Make sure that the file, which is private, stands at the branch's head; gives that. */
+  bringForward(): string {
     assert(this.isPrivate, 'a shared file was to be migrated')
-    this.#ready()
+    return this.#ready().changeSet
   }
 
   /** The tenant's file as the catalog knows it. */
@@ -262,6 +267,12 @@ export class Tenant {
         throw error
       }
     })
+  }
+
+  /** While the file is lent, by this branch or by another one that it is shared with: the end of that. */
+  get #absence(): Promise<void> | undefined {
+    const isOpen = this.#pooled !== undefined && !this.#pooled.isClosed
+    return isOpen || this.row.fileId === null ? undefined : this.#parts.pool.whenBack(this.row.fileId)
   }
 
   get #isShared(): boolean {
@@ -336,15 +347,9 @@ export class Tenant {
     file.flush()
     file.statements.clear()
     guarded(`tenant ${this.name}`, () => {
-      for (const { id, steps, rebuilt } of heads.migrations(file.changeSet, head)) {
-        const beforeCommit = () => {
-          writeChangeSet(file.db, id)
-          crashPoint('migrate.committing')
-        }
-        runSteps(file.db, steps, { rebuilt, beforeCommit })
-        file.changeSet = id
-        crashPoint('migrate.committed')
-      }
+      migrate(file.db, heads.migrations(file.changeSet, head), (changeSet) => {
+        file.changeSet = changeSet
+      })
     })
     positions.note(this.row.fileId as number, head)
   }

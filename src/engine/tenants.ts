@@ -209,6 +209,7 @@ export async function vacuumTenant(tenant: Tenant): Promise<{ before: TenantSize
 
 /** What SQLite's own checks say of a tenant's file: nothing where it is sound. */
 export async function verifyTenant(tenant: Tenant): Promise<string[]> {
+  await tenant.back()
   const path = tenant.path()
   if (path === null) return []
   tenant.flush()

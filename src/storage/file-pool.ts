@@ -1,12 +1,19 @@
+import { assert } from '../base/assert.ts'
 import type { TenantFile } from './tenant-file.ts'
 
 const cacheBudgetBytes = 256 * 1024 * 1024
 const maxCacheBytes = 16 * 1024 * 1024
 const minCacheBytes = 2 * 1024 * 1024
 
-/** The open tenant files, at most `limit`: the one unused longest is closed for a new one, never one in use. */
+/**
+ * The open tenant files, at most `limit`: the one unused longest is closed for a new one, never one in use.
+ *
+ * **Invariant:** a file that is lent to another thread is not open here.
+ */
 export class FilePool {
   readonly #open = new Map<number, PooledFile>()
+  /** What is to be waited for before a file is opened. */
+  readonly #lent = new Map<number, Promise<void>>()
   readonly #limit: number
   #clock = 0
   /** Counts up with every file that is opened. */
@@ -51,6 +58,7 @@ export class FilePool {
 
   /** Take in a file that was just opened. */
   add(id: number, file: TenantFile): PooledFile {
+    assert(!this.#lent.has(id), 'a file was opened that is lent')
     while (this.#open.size >= this.#limit && this.#closeLeastRecentlyUsed()) {}
     this.opened++
     const pooled: PooledFile = { id, file, usedAt: ++this.#clock, held: 0, isClosed: false }
@@ -67,6 +75,23 @@ export class FilePool {
   close(id: number): void {
     const pooled = this.#open.get(id)
     if (pooled) this.#close(pooled)
+  }
+
+  /** Leave a file, which is closed, to somebody else until `work` is through, well or not. */
+  async lend<T>(id: number, work: Promise<T>): Promise<T> {
+    assert(!this.#open.has(id) && !this.#lent.has(id), 'a file was lent that is in use')
+    const done = () => {}
+    this.#lent.set(id, work.then(done, done))
+    try {
+      return await work
+    } finally {
+      this.#lent.delete(id)
+    }
+  }
+
+  /** Settles when a file that is lent is back; undefined for one that is here. */
+  whenBack(id: number): Promise<void> | undefined {
+    return this.#lent.get(id)
   }
 
   /** Commit whatever waits for its commit. */

@@ -1,6 +1,9 @@
 import fs from 'node:fs'
 import path from 'node:path'
+import { promisify } from 'node:util'
 import { crashPoint } from '../base/crash-point.ts'
+
+const fsync = promisify(fs.fsync)
 
 /**
  * Make a new file, durable with its name when this returns. The folder is made where it is missing.
@@ -22,15 +25,18 @@ export function createDurably(file: string, content: Uint8Array): void {
   if (madeFolder !== undefined) syncFolders(path.dirname(folder), path.dirname(madeFolder))
 }
 
-/** Write a file, its content durable when this settles. What stood there is replaced, and not at once. */
-export async function writeDurably(file: string, content: Uint8Array): Promise<void> {
+/**
+ * Write a file, its content durable when this settles, but not its name. What stood there is replaced, and not at once.
+ * The content is taken before this returns: several such writes that begin together are synced together.
+ */
+export async function writeSynced(file: string, content: Uint8Array): Promise<void> {
   fs.mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 })
-  const handle = await fs.promises.open(file, 'w', 0o600)
+  const handle = fs.openSync(file, 'w', 0o600)
   try {
-    await handle.writeFile(content)
-    await handle.sync()
+    fs.writeFileSync(handle, content)
+    await fsync(handle)
   } finally {
-    await handle.close()
+    fs.closeSync(handle)
   }
 }
 

@@ -87,6 +87,24 @@ const diverged: World = {
     ['index.create', { table: 't', columns: ['b'], unique: true }],
   ],
 }
+const fleetNames = Array.from({ length: 20 }, (_, at) => `f${at}`)
+const fleet: World = {
+  name: 'fleet',
+  isClosed: true,
+  steps: [
+    ['table.create', t],
+    ...fleetNames.map((name): Step => ['tenant.create', { name }]),
+    ...fleetNames.map((tenant, at) => insert({ tenant }, at)),
+  ],
+}
+const large: World = {
+  name: 'large',
+  isClosed: true,
+  steps: [
+    ['table.create', t],
+    ['row.insert', { table: 't', rows: Array.from({ length: 300 }, (_, a) => ({ a, b: 'x'.repeat(8_000) })) }],
+  ],
+}
 const littered: World = {
   name: 'littered',
   steps: sharedSteps,
@@ -120,7 +138,7 @@ const takeCopy = [...copy, 'takeCopy.copied', 'takeCopy.recording', 'takeCopy.re
 const giveAway = [...copy, 'giveAway.copied', 'giveAway.recording', 'giveAway.recorded'] as const
 const commit = ['group.committing', 'group.committed'] as const
 const firstWrite = ['createFile.opened', 'firstWrite.fileMade', 'firstWrite.recording', 'firstWrite.recorded'] as const
-const drain = ['drain.writtenBeside', 'drain.renamed', 'positions.writing', 'positions.written'] as const
+const positions = ['positions.writing', 'positions.written'] as const
 const removeFile = ['removeFile.removed', 'removeFile.removed:2'] as const
 const importFile = ['import.copied', 'import.checked', 'import.emptied', 'import.finished', 'moveFile.moved'] as const
 const deleteTenant = ['tenantDelete.recording', 'tenantDelete.recorded', 'tenantDelete.cleaned'] as const
@@ -246,7 +264,19 @@ export const operations: readonly Operation[] = [
     name: 'edit a schema',
     world: quiet,
     steps: [addColumn('c')],
-    points: [...flip, ...drain],
+    points: [...flip, 'migrate.committing', 'migrate.committed', ...positions],
+  },
+  {
+    name: 'edit a schema of many files',
+    world: fleet,
+    steps: [addColumn('c')],
+    points: ['drain.writtenBeside', 'drain.writtenBeside:9', 'drain.renamed', 'drain.renamed:9', ...positions],
+  },
+  {
+    name: 'edit a schema of a large file',
+    world: large,
+    steps: [addColumn('c'), ['column.alter', { table: 't', name: 'b', nullable: false }]],
+    points: ['migrate.committing', 'migrate.committed', 'migrate.committing:2', 'migrate.committed:2', ...positions],
   },
   {
     name: 'edit a schema with a proof',

@@ -40,6 +40,7 @@ export async function importSqlite(
   const scratch = path.join(layout.scratch, `${parts.ids.next()}.db`)
   fs.mkdirSync(layout.scratch, { recursive: true, mode: 0o700 })
   try {
+    await tenant.back()
     requireNoRows(tenant, options.path)
     await copySource(source, scratch, options.path, progress)
     crashPoint('import.copied')
