@@ -260,8 +260,8 @@ async function firstWrites(bench) {
       const [ofChild, ofParent] = names.slice(each * 2)
       times.child.push(await write(branch, ofChild))
       times.parent.push(await write('main', ofParent))
-      const bytes = (await client.call('tenant.size', { name: ofParent })).fileBytes
-      sizes.push(bytes)
+      const { fileBytes, walBytes } = await client.call('tenant.size', { name: ofParent })
+      sizes.push(fileBytes + walBytes)
       // Each side has its row, and the other has not.
       assert.deepEqual(await counted(branch, ofChild), [next, next])
       assert.deepEqual(await counted('main', ofChild), [next - 1, next - 1])

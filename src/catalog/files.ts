@@ -12,6 +12,8 @@ export interface FileRow {
   readonly changeSet: string
   /** Why it cannot be brought forward, where that failed. */
   readonly fault: string | null
+  /** How it is encrypted; null: it is not. */
+  readonly cipher: string | null
 }
 
 export class Files {
@@ -34,7 +36,8 @@ export class Files {
 
   constructor(db: Database.Database) {
     this.#insert = db.prepare(`
-      insert into file (branch_id, path, private_since, change_set) values ($branchId, $path, $privateSince, $changeSet)
+      insert into file (branch_id, path, private_since, change_set, cipher)
+      values ($branchId, $path, $privateSince, $changeSet, $cipher)
     `)
     this.#get = db.prepare(`select ${columns} from file where id = ?`)
     this.#hasPath = db.prepare<[string], number>('select count(*) from file where path = ?').pluck()
@@ -158,4 +161,4 @@ export interface FileCounts {
   readonly failed: number
 }
 
-const columns = 'id, branch_id as branchId, path, private_since as privateSince, change_set as changeSet, fault'
+const columns = 'id, branch_id as branchId, path, private_since as privateSince, change_set as changeSet, fault, cipher'

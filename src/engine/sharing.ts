@@ -4,7 +4,8 @@ import { refuse } from '../base/refusal.ts'
 import type { FileRow } from '../catalog/files.ts'
 import { openFile } from '../storage/connection.ts'
 import { guarded } from '../storage/faults.ts'
-import { copyDurably, linkDurably, removeDatabaseFile, sizeOf } from '../storage/files.ts'
+import { copyDurably, linkDurably, removeDatabaseFile, sizeOf, writeDurably } from '../storage/files.ts'
+import { bytesAt, bytesOf } from '../storage/image.ts'
 import type { Branch } from './branch.ts'
 import type { EngineParts } from './engine.ts'
 import type { Tenant } from './tenant.ts'
@@ -161,8 +162,8 @@ export class Sharing {
     crashPoint('takeCopy.copied')
     catalog.writeNow(() => {
       const seq = catalog.nextSeq()
-      const { changeSet } = file
-      const copy = catalog.files.insert({ branchId: branch.row.id, path, privateSince: seq, changeSet })
+      const { changeSet, cipher } = file
+      const copy = catalog.files.insert({ branchId: branch.row.id, path, privateSince: seq, changeSet, cipher })
       catalog.tenants.insert({ ...tenant.row, branchId: branch.row.id, created: seq, fileId: copy.id })
       crashPoint('takeCopy.recording')
     })
@@ -185,12 +186,13 @@ export class Sharing {
     crashPoint('giveAway.copied')
     catalog.writeNow(() => {
       // It may be shared in turn, among those it is given to: the first write to it looks.
-      const { changeSet } = file
+      const { changeSet, cipher } = file
       const theirs = catalog.files.insert({
         branchId: heir.branch.row.id,
         path,
         privateSince: sharedUntilLooked,
         changeSet,
+        cipher,
       })
       this.repoint(branch, file, theirs.id)
       catalog.files.setPrivateSince(file.id, catalog.nextSeq())
@@ -220,16 +222,26 @@ export class Sharing {
     const from = layout.absolute(file.path)
     const target = layout.absolute(to)
     assert(!catalog.files.hasPath(to), 'a file was to be copied over another')
-    this.#settle(file)
-    crashPoint('share.checkpointed')
     await guardedAsync(`file ${file.path}`, async () => {
       // What an earlier try left behind belongs to nobody.
       removeDatabaseFile(target)
+      const bytes = this.#bytesOf(file)
+      if (bytes) return writeDurably(target, bytes)
+      this.#settle(file)
       // While somebody reads the file (an export), a part of its log may stay where it is. The log is copied first: what
       // is brought into the file meanwhile is in it.
       if (sizeOf(`${from}-wal`) > 0) await copyDurably(`${from}-wal`, `${target}-wal`)
       await copyDurably(from, target)
     })
+  }
+
+  /** All that a small file holds; undefined for one that is large, or that hands out something else than what it is. */
+  #bytesOf(file: FileRow): Buffer | undefined {
+    const { layout, pool } = this.#parts()
+    const open = pool.find(file.id)
+    if (open) return file.cipher === null ? bytesOf(open.file) : undefined
+    this.#settle(file)
+    return bytesAt(layout.absolute(file.path))
   }
 
   #refuseBusy(file: FileRow): never {
@@ -247,6 +259,7 @@ export class Sharing {
     const open = pool.find(file.id)
     if (open) open.file.checkpoint()
     else if (sizeOf(`${path}-wal`) > 0) guarded(`file ${file.path}`, () => settleLog(path))
+    crashPoint('share.checkpointed')
   }
 }
 

@@ -256,7 +256,7 @@ export class Tenant {
     const { heads, layout, pool } = this.#parts
     const head = this.branch.head.id
     const open = pool.find(this.row.fileId)?.file
-    if (open?.changeSet === head) return undefined
+    if (open?.changeSet === head || this.#absence) return undefined
     return guarded(`tenant ${this.name}`, () => {
       const image = open ? imageOf(open) : openImage(layout.absolute(this.file.path))
       try {
@@ -429,7 +429,7 @@ export class Tenant {
     const { catalog } = this.#parts
     const { row: branch } = this.branch
     const seq = catalog.nextSeq()
-    const file = catalog.files.insert({ branchId: branch.id, path, privateSince: seq, changeSet })
+    const file = catalog.files.insert({ branchId: branch.id, path, privateSince: seq, changeSet, cipher: null })
     const isVisibleToForks = this.row.branchId !== branch.id || this.row.created <= branch.lastFork
     if (isVisibleToForks) {
       const row = { ...this.row, branchId: branch.id, created: seq, fileId: file.id }

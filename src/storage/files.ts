@@ -1,5 +1,7 @@
+import { execFile } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'
+import process from 'node:process'
 import { promisify } from 'node:util'
 import { crashPoint } from '../base/crash-point.ts'
 
@@ -10,8 +12,7 @@ const fsync = promisify(fs.fsync)
  * Fails where a file of this name exists: nothing is ever written over.
  */
 export function createDurably(file: string, content: Uint8Array): void {
-  const folder = path.dirname(file)
-  const madeFolder = fs.mkdirSync(folder, { recursive: true, mode: 0o700 })
+  const folders = makeFolderOf(file)
   const handle = fs.openSync(file, 'wx', 0o600)
   try {
     crashPoint('createFile.opened')
@@ -21,8 +22,7 @@ export function createDurably(file: string, content: Uint8Array): void {
   } finally {
     fs.closeSync(handle)
   }
-  syncFolder(folder)
-  if (madeFolder !== undefined) syncFolders(path.dirname(folder), path.dirname(madeFolder))
+  for (const folder of folders) syncFolder(folder)
 }
 
 /**
@@ -40,23 +40,52 @@ export async function writeSynced(file: string, content: Uint8Array): Promise<vo
   }
 }
 
-/**
- * Copy a file, durable when this settles; the copy shares its blocks with the original where the file system can. Fails
- * where a file of that name exists. Nobody may write to the original meanwhile.
- */
-export async function copyDurably(from: string, to: string): Promise<void> {
-  const folder = path.dirname(to)
-  const madeFolder = fs.mkdirSync(folder, { recursive: true, mode: 0o700 })
-  await fs.promises.copyFile(from, to, fs.constants.COPYFILE_EXCL | fs.constants.COPYFILE_FICLONE)
-  crashPoint('copyFile.copied')
-  const handle = await fs.promises.open(to, 'r+')
+/** Make a new file, durable with its name when this settles. Fails where a file of this name exists. */
+export async function writeDurably(file: string, content: Uint8Array): Promise<void> {
+  const folders = makeFolderOf(file)
+  const handle = await fs.promises.open(file, 'wx', 0o600)
   try {
-    await handle.sync()
+    crashPoint('createFile.opened')
+    await handle.writeFile(content)
+    await Promise.all([handle.sync(), ...folders.map(syncFolderLater)])
   } finally {
     await handle.close()
   }
-  syncFolder(folder)
-  if (madeFolder !== undefined) syncFolders(path.dirname(folder), path.dirname(madeFolder))
+}
+
+/**
+ * Copy a file, durable when this settles; the copy shares its blocks with the original where the file system can. Fails
+ * where a file of that name exists. Nobody may write to the original meanwhile.
+ *
+ * Another process does it: a process that closes a file, under whatever descriptor, drops the locks that it has on it.
+ */
+export async function copyDurably(from: string, to: string): Promise<void> {
+  const folders = makeFolderOf(to)
+  await copyAside(from, to)
+  crashPoint('copyFile.copied')
+  const handle = await fs.promises.open(to, 'r+')
+  try {
+    await Promise.all([handle.sync(), ...folders.map(syncFolderLater)])
+  } finally {
+    await handle.close()
+  }
+}
+
+async function copyAside(from: string, to: string): Promise<void> {
+  const program = `
+    const fs = require('node:fs')
+    const [from, to] = process.argv.slice(1)
+    try {
+      fs.copyFileSync(from, to, fs.constants.COPYFILE_EXCL | fs.constants.COPYFILE_FICLONE)
+    } catch (error) {
+      process.stdout.write(error.code)
+      process.exitCode = 1
+    }
+  `
+  const run = promisify(execFile)
+  await run(process.execPath, ['--eval', program, from, to]).catch((error: { stdout?: string }) => {
+    throw Object.assign(new Error(`cannot copy ${from} to ${to}`, { cause: error }), { code: error.stdout })
+  })
 }
 
 /** Replace a file's content at once: whoever reads it sees the old or the new, after a crash too. */
@@ -74,22 +103,19 @@ export function replaceDurably(file: string, content: string): void {
 
 /** Move a file that is complete and synced to its place. */
 export function moveDurably(from: string, to: string): void {
-  const madeFolder = fs.mkdirSync(path.dirname(to), { recursive: true, mode: 0o700 })
+  const folders = makeFolderOf(to)
   fs.renameSync(from, to)
   crashPoint('moveFile.moved')
-  syncFolder(path.dirname(to))
-  if (madeFolder !== undefined) syncFolders(path.dirname(path.dirname(to)), path.dirname(madeFolder))
+  for (const folder of folders) syncFolder(folder)
 }
 
 /** Give a file a second name, durable when this returns. What stood under that name belonged to nobody. */
 export function linkDurably(file: string, name: string): void {
-  const folder = path.dirname(name)
-  const madeFolder = fs.mkdirSync(folder, { recursive: true, mode: 0o700 })
+  const folders = makeFolderOf(name)
   removeDatabaseFile(name)
   fs.linkSync(file, name)
   crashPoint('linkFile.linked')
-  syncFolder(folder)
-  if (madeFolder !== undefined) syncFolders(path.dirname(folder), path.dirname(madeFolder))
+  for (const folder of folders) syncFolder(folder)
 }
 
 /**
@@ -125,10 +151,20 @@ export function syncFolder(folder: string): void {
   syncFile(folder)
 }
 
-/** Sync `from` and every folder above it, up to and including `to`. */
-export function syncFolders(from: string, to: string): void {
-  for (let folder = from; ; folder = path.dirname(folder)) {
-    syncFolder(folder)
-    if (folder === to || folder === path.dirname(folder)) return
+async function syncFolderLater(folder: string): Promise<void> {
+  const handle = await fs.promises.open(folder, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
   }
+}
+
+/** Make a file's folder where it is missing. Gives the folders that have to be synced before the file's name lasts. */
+function makeFolderOf(file: string): string[] {
+  const folder = path.dirname(file)
+  const made = fs.mkdirSync(folder, { recursive: true, mode: 0o700 })
+  const folders = [folder]
+  for (let at = folder; made !== undefined && at !== path.dirname(made); folders.push(at)) at = path.dirname(at)
+  return folders
 }

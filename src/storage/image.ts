@@ -6,6 +6,8 @@ import type { TenantFile } from './tenant-file.ts'
 
 /** Up to this size a file is looked at as a whole. */
 const maxImageBytes = 2 * 1024 * 1024
+/** Up to this size a file is copied by way of memory. */
+const maxCopiedBytes = 4 * 1024 * 1024
 
 const magic = Buffer.from('SQLite format 3\0', 'latin1')
 
@@ -30,4 +32,21 @@ export function imageOf(file: TenantFile): Database.Database | undefined {
   const { fileBytes, walBytes } = databaseBytes(file.path)
   if (fileBytes + walBytes > maxImageBytes) return undefined
   return openMemory(withJournal(file.db.serialize(), 'rollback'))
+}
+
+/**
+ * The bytes of a small file that is open, with what is committed to it and is in its log yet: a file that has none.
+ *
+ * NOTE: SQLite hands out what a file holds, not how it lies on the disk: of an encrypted file this is the plain text.
+ */
+export function bytesOf(file: TenantFile): Buffer | undefined {
+  file.flush()
+  const { fileBytes, walBytes } = databaseBytes(file.path)
+  if (fileBytes + walBytes > maxCopiedBytes) return undefined
+  return withJournal(file.db.serialize(), 'wal')
+}
+
+/** The bytes of a small file that nobody has open and that has no log. */
+export function bytesAt(path: string): Buffer | undefined {
+  return sizeOf(path) > maxCopiedBytes ? undefined : fs.readFileSync(path)
 }

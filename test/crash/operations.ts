@@ -102,7 +102,7 @@ const large: World = {
   isClosed: true,
   steps: [
     ['table.create', t],
-    ['row.insert', { table: 't', rows: Array.from({ length: 300 }, (_, a) => ({ a, b: 'x'.repeat(8_000) })) }],
+    ['row.insert', { table: 't', rows: Array.from({ length: 300 }, (_, a) => ({ a, b: 'x'.repeat(16_000) })) }],
   ],
 }
 const littered: World = {
@@ -133,7 +133,7 @@ function writeInputs(project: string): void {
 }
 
 const flip = ['edit.tried', 'edit.proved', 'edit.flipping', 'edit.flipped'] as const
-const copy = ['share.checkpointed', 'copyFile.copied'] as const
+const copy = ['share.checkpointed', 'createFile.opened'] as const
 const takeCopy = [...copy, 'takeCopy.copied', 'takeCopy.recording', 'takeCopy.recorded'] as const
 const giveAway = [...copy, 'giveAway.copied', 'giveAway.recording', 'giveAway.recorded'] as const
 const commit = ['group.committing', 'group.committed'] as const
@@ -241,6 +241,12 @@ export const operations: readonly Operation[] = [
     world: shared,
     steps: [insert({ branch: 'dev', tenant: 'x' }, 10)],
     points: [...takeCopy, ...commit],
+  },
+  {
+    name: 'write to a tenant whose large file is the parent’s, and has something in its log',
+    world: large,
+    steps: [insert({}, 400), ['branch.create', { name: 'dev' }], insert({ branch: 'dev' }, 500)],
+    points: ['share.checkpointed', 'copyFile.copied', 'takeCopy.copied', 'takeCopy.recorded'],
   },
   {
     name: 'write to a tenant whose file is the grandparent’s',
