@@ -282,7 +282,7 @@ export const operations: readonly Operation[] = [
     name: 'edit a schema of a large file',
     world: large,
     steps: [addColumn('c'), ['column.alter', { table: 't', name: 'b', nullable: false }]],
-    points: ['migrate.committing', 'migrate.committed', 'migrate.committing:2', 'migrate.committed:2', ...positions],
+    points: ['migrate.committing', 'migrate.committed', ...positions],
   },
   {
     name: 'edit a schema with a proof',
