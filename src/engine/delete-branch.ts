@@ -90,7 +90,7 @@ export class BranchDeletion implements Alongside {
     await settleWriters(this.#branch)
     this.#preparedAt = catalog.currentSeq
     for (const id of new Set([...this.#handedOver.keys(), ...this.#perhapsShared().map((file) => file.id)])) {
-      await sharing.settled([id])
+      await sharing.readyToLeave(this.#branch, [id])
       this.#handOver(id)
       if (slices.isOver) await slices.next()
     }
@@ -106,6 +106,7 @@ export class BranchDeletion implements Alongside {
     const { database, head, name } = this.#branch
     if (this.#head && head !== this.#head) refuse('headMoved', { database: database.row.name, branch: name })
     if (this.#branch.taken.size > 0 || sharing.isBusy) return false
+    if ([...this.#handedOver.keys()].some((id) => pool.isKept(id))) return false
     for (const id of this.#handedOver.keys()) pool.close(id)
     const isUnchanged = catalog.currentSeq === this.#preparedAt || this.#isAsPrepared()
     return isUnchanged && [...this.#handedOver.values()].every(({ from }) => !hasLog(layout.absolute(from)))

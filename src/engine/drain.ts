@@ -152,9 +152,10 @@ export class Drain {
   /** A file that is open is brought forward where it is at hand; but not a large one, if it can be closed. */
   #isToBeLent(tenant: Tenant, areFew: boolean): boolean {
     const { pool, layout } = this.#parts()
-    const open = pool.find(tenant.file.id)
-    if (!open && !areFew) return true
-    if (sizeOf(layout.absolute(tenant.file.path)) <= maxBytesHere || open?.held) return false
+    const { id, path } = tenant.file
+    if (pool.isKept(id)) return false
+    if (!pool.find(id) && !areFew) return true
+    if (sizeOf(layout.absolute(path)) <= maxBytesHere) return false
     tenant.close()
     return true
   }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { assert } from '../base/assert.ts'
 import { crashPoint } from '../base/crash-point.ts'
 import { refuse } from '../base/refusal.ts'
@@ -92,6 +93,33 @@ export class Sharing {
     }
   }
 
+  /** Settles when `leave` can be called for these files, at once; `tenantBusy` where somebody keeps one in its place for long. */
+  async readyToLeave(branch: Branch, fileIds: Iterable<number>): Promise<void> {
+    await this.#ready(branch, fileIds, (file) => this.sharers(branch, file).length > 0)
+  }
+
+  /** The same for `move`. */
+  async readyToMove(branch: Branch, fileIds: Iterable<number>): Promise<void> {
+    await this.#ready(branch, fileIds, () => true)
+  }
+
+  /** Nobody copies these files, and nobody uses by its path one that is to have another. */
+  async #ready(branch: Branch, fileIds: Iterable<number>, isToMove: (file: FileRow) => boolean): Promise<void> {
+    const { catalog, pool } = this.#parts()
+    const giveUpAt = performance.now() + patienceMs
+    for (const id of fileIds) {
+      for (;;) {
+        await this.settled([id])
+        const file = catalog.files.get(id)
+        const keepers = file?.branchId === branch.row.id && isToMove(file) ? pool.whenLetGo(id) : undefined
+        if (file === undefined || keepers === undefined) break
+        const leftMs = giveUpAt - performance.now()
+        if (leftMs <= 0) this.#refuseBusy(file)
+        await atMost(leftMs, keepers)
+      }
+    }
+  }
+
   /** What happens to a file when a branch stops seeing it: it goes to those who still see it, or away. */
   leave(branch: Branch, file: FileRow): FileSteps {
     const { catalog } = this.#parts()
@@ -122,9 +150,11 @@ export class Sharing {
     const { catalog, layout, pool } = this.#parts()
     const path = layout.tenantFile(branch.database.row.name, branch.name, name)
     assert(!catalog.files.hasPath(path), 'a file was to be put where another lies')
+    // Whoever uses the file by its path has the index of the log that lies there, and the next one would have another.
+    if (pool.isKept(file.id)) this.#refuseBusy(file)
     this.#settle(file)
     pool.close(file.id)
-    // Somebody reads the file (an export), and so a part of its log stays, which would not go along.
+    // While another program reads the file a part of its log stays, which would not go along.
     if (sizeOf(`${layout.absolute(file.path)}-wal`) > 0) this.#refuseBusy(file)
     guarded(`file ${file.path}`, () => linkDurably(layout.absolute(file.path), layout.absolute(path)))
     return {
@@ -261,6 +291,16 @@ export class Sharing {
     else if (sizeOf(`${path}-wal`) > 0) guarded(`file ${file.path}`, () => settleLog(path))
     crashPoint('share.checkpointed')
   }
+}
+
+/** How long a file that goes elsewhere waits for those who use it where it is. */
+const patienceMs = 10_000
+
+async function atMost(milliseconds: number, work: Promise<unknown>): Promise<void> {
+  const patience = new AbortController()
+  const timeout = sleep(milliseconds, undefined, { signal: patience.signal }).catch(() => {})
+  await Promise.race([timeout, work])
+  patience.abort()
 }
 
 /** Less than any fork's number: the first write to the file looks for sharers. */

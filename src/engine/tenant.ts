@@ -77,16 +77,26 @@ export class Tenant {
    * path, or the bytes of an empty one where there is none.
    */
   async readAside<T>(work: (lane: ProcessLane, source: string | Uint8Array) => Promise<T>): Promise<T> {
-    const { processLane } = this.#parts
+    const { pool, processLane } = this.#parts
     await this.back()
     if (this.row.fileId === null) return work(processLane, this.branch.head.image)
     const { path } = this.#opened()
-    const pooled = this.#pooled as PooledFile
-    pooled.held++
-    try {
-      return await work(processLane, path)
-    } finally {
-      pooled.held--
+    return pool.keep(this.row.fileId, () => work(processLane, path))
+  }
+
+  /**
+   * Have the file stay where it is, at the branch's head and with everything committed, while `work` begins to read it by
+   * its path and until that is through. Null: there is none.
+   */
+  async keepInPlace<T>(work: (path: string | null) => Promise<T>): Promise<T> {
+    for (;;) {
+      await this.read(() => undefined)
+      if (this.row.fileId === null) return work(null)
+      if (this.#absence) continue
+      const file = this.#opened()
+      if (file.changeSet !== this.branch.head.id) continue
+      file.flush()
+      return this.#parts.pool.keep(this.row.fileId, () => work(file.path))
     }
   }
 
@@ -136,13 +146,7 @@ export class Tenant {
       while (this.#isShared) await this.#makeWritable()
       const file = this.#writable()
       file.flush()
-      const pooled = this.#pooled as PooledFile
-      pooled.held++
-      try {
-        return await work(file)
-      } finally {
-        pooled.held--
-      }
+      return this.#parts.pool.keep(this.row.fileId as number, () => work(file))
     })
   }
 

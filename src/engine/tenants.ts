@@ -118,7 +118,7 @@ export async function deleteTenant(parts: EngineParts, branch: Branch, name: str
   branch.requireWritable()
   const tenant = branch.tenant(name)
   await tenant.hold(async () => {
-    await parts.sharing.settled(tenant.fileIds)
+    await parts.sharing.readyToLeave(branch, tenant.fileIds)
     const steps = tenant.row.fileId === null ? keepFile : parts.sharing.leave(branch, tenant.file)
     crashPoint('tenantDelete.handedOver')
     parts.catalog.writeNow(() => {
@@ -149,7 +149,7 @@ export async function renameTenant(
   branch.requireWritable()
   const tenant = branch.tenant(name)
   return tenant.hold(async () => {
-    await parts.sharing.settled(tenant.fileIds)
+    await parts.sharing.readyToMove(branch, tenant.fileIds)
     if (branch.resolve(newName)) {
       refuse('tenantExists', { database: branch.database.row.name, branch: branch.name, tenant: newName })
     }

@@ -14,6 +14,8 @@ export class FilePool {
   readonly #open = new Map<number, PooledFile>()
   /** What is to be waited for before a file is opened. */
   readonly #lent = new Map<number, Promise<void>>()
+  /** Those who need a file to stay open, and where it is. */
+  readonly #keepers = new Map<number, Set<Promise<unknown>>>()
   readonly #limit: number
   #clock = 0
   /** Counts up with every file that is opened. */
@@ -61,7 +63,7 @@ export class FilePool {
     assert(!this.#lent.has(id), 'a file was opened that is lent')
     while (this.#open.size >= this.#limit && this.#closeLeastRecentlyUsed()) {}
     this.opened++
-    const pooled: PooledFile = { id, file, usedAt: ++this.#clock, held: 0, isClosed: false }
+    const pooled: PooledFile = { id, file, usedAt: ++this.#clock, isClosed: false }
     this.#open.set(id, pooled)
     return pooled
   }
@@ -79,7 +81,8 @@ export class FilePool {
 
   /** Leave a file, which is closed, to somebody else until `work` is through, well or not. */
   async lend<T>(id: number, work: Promise<T>): Promise<T> {
-    assert(!this.#open.has(id) && !this.#lent.has(id), 'a file was lent that is in use')
+    const isInUse = this.#open.has(id) || this.#lent.has(id) || this.isKept(id)
+    assert(!isInUse, 'a file was lent that is in use')
     const done = () => {}
     this.#lent.set(id, work.then(done, done))
     try {
@@ -92,6 +95,31 @@ export class FilePool {
   /** Settles when a file that is lent is back; undefined for one that is here. */
   whenBack(id: number): Promise<void> | undefined {
     return this.#lent.get(id)
+  }
+
+  /** Have a file stay open, and where it is, until `work` is through, well or not: it is used by its path. */
+  async keep<T>(id: number, work: () => Promise<T>): Promise<T> {
+    const keepers = this.#keepers.get(id) ?? new Set()
+    this.#keepers.set(id, keepers)
+    const keeper = (async () => work())()
+    keepers.add(keeper)
+    try {
+      return await keeper
+    } finally {
+      keepers.delete(keeper)
+      if (keepers.size === 0) this.#keepers.delete(id)
+    }
+  }
+
+  /** Settles when those who need a file to stay where it is have let go of it; undefined if nobody does. */
+  whenLetGo(id: number): Promise<unknown> | undefined {
+    const keepers = this.#keepers.get(id)
+    return keepers && Promise.allSettled(keepers)
+  }
+
+  /** Whether somebody needs a file to stay where it is. */
+  isKept(id: number): boolean {
+    return this.#keepers.has(id)
   }
 
   /** Commit whatever waits for its commit. */
@@ -111,7 +139,7 @@ export class FilePool {
   #closeLeastRecentlyUsed(): boolean {
     let oldest: PooledFile | undefined
     for (const pooled of this.#open.values()) {
-      const isInUse = pooled.held > 0 || pooled.file.isBusy
+      const isInUse = this.isKept(pooled.id) || pooled.file.isBusy
       if (!isInUse && (oldest === undefined || pooled.usedAt < oldest.usedAt)) oldest = pooled
     }
     if (oldest) this.#close(oldest)
@@ -130,7 +158,5 @@ export interface PooledFile {
   readonly id: number
   readonly file: TenantFile
   usedAt: number
-  /** How many need it to stay open. */
-  held: number
   isClosed: boolean
 }

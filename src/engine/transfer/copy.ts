@@ -4,7 +4,6 @@ import Database from 'better-sqlite3'
 import { codeOf } from '../../storage/faults.ts'
 import type { Progress } from '../edit.ts'
 import { Slices } from '../slices.ts'
-import type { Tenant } from '../tenant.ts'
 
 const firstPages = 64
 const maxPages = 16_384
@@ -36,13 +35,6 @@ export async function copyDatabase(source: string, target: string, progress: Pro
   } finally {
     db.close()
   }
-}
-
-/** The path of a tenant's file, at its branch's head and with everything committed; null where it has none. */
-export async function committedFile(tenant: Tenant): Promise<string | null> {
-  await tenant.read(() => undefined)
-  tenant.flush()
-  return tenant.path()
 }
 
 /**

@@ -9,7 +9,7 @@ import type { Progress } from '../edit.ts'
 import { Slices } from '../slices.ts'
 import type { Tenant } from '../tenant.ts'
 import { type Cell, cellOf } from './cells.ts'
-import { committedFile, openSnapshot } from './copy.ts'
+import { openSnapshot } from './copy.ts'
 import { csvLine } from './csv.ts'
 
 export interface RowsExportOptions {
@@ -22,14 +22,26 @@ const chunkLength = 64 * 1024
 const rowsBetweenClockLooks = 32
 
 /** Write the rows of a table in the order of their ids. Computed columns are left out: an import computes them again. */
-export async function exportRows(
+export function exportRows(
   tenant: Tenant,
   target: string,
   options: RowsExportOptions,
   progress: Progress,
 ): Promise<number> {
-  const source = await committedFile(tenant)
-  const table = findTable(tenant.branch.head.schema, options.table) ?? refuse('tableNotFound', { table: options.table })
+  return tenant.keepInPlace((source) => {
+    const { schema } = tenant.branch.head
+    const table = findTable(schema, options.table) ?? refuse('tableNotFound', { table: options.table })
+    return exportTable(source, table, target, options, progress)
+  })
+}
+
+async function exportTable(
+  source: string | null,
+  table: Table,
+  target: string,
+  options: RowsExportOptions,
+  progress: Progress,
+): Promise<number> {
   const cells = table.columns.filter(({ generated }) => !generated).map((column) => cellOf(table, column))
   const text = writers[options.format](cells, options.delimiter)
   const db = source === null ? undefined : await openSnapshot(source, progress.signal)

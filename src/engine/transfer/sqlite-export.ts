@@ -5,7 +5,7 @@ import { quoteName } from '../../schema/sql.ts'
 import type { Progress } from '../edit.ts'
 import type { Tenant } from '../tenant.ts'
 import { rowsOf, runAside } from './aside.ts'
-import { committedFile, copyDatabase } from './copy.ts'
+import { copyDatabase } from './copy.ts'
 import { countSql, type RowCounts } from './sqlite-import.ts'
 
 /**
@@ -14,9 +14,10 @@ import { countSql, type RowCounts } from './sqlite-import.ts'
  * VACUUM, which may number rows anew: the few pages that the tables left behind are free, and overwritten with zeros.
  */
 export async function exportSqlite(tenant: Tenant, target: string, progress: Progress): Promise<RowCounts> {
-  const source = await committedFile(tenant)
-  if (source === null) fs.writeFileSync(target, tenant.branch.head.image, { flag: 'wx', mode: 0o600 })
-  else await copyDatabase(source, target, progress)
+  await tenant.keepInPlace(async (source) => {
+    if (source === null) fs.writeFileSync(target, tenant.branch.head.image, { flag: 'wx', mode: 0o600 })
+    else await copyDatabase(source, target, progress)
+  })
   const tables = removeOwnTables(target)
   progress.report({ stage: 'count' })
   const counts = await runAside(target, tables.map(countSql), progress.signal)
