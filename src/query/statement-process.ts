@@ -13,6 +13,7 @@ import { Worker } from 'node:worker_threads'
 import { encodeRows, type SqlValue } from '../../protocol/values.ts'
 import { Refusal } from '../base/refusal.ts'
 import { type Database, openFile, openMemory, openReadOnly } from '../storage/connection.ts'
+import { lifelineDescriptor } from '../storage/processes.ts'
 import { Statements } from '../storage/statements.ts'
 import { runBatch } from './batch.ts'
 import { prepare, refuseSqlError } from './errors.ts'
@@ -25,17 +26,19 @@ const cacheBytes = 16 * 1024 * 1024
 const chunkRows = 256
 const chunkBytes = 64 * 1024
 
-// A statement that runs keeps this thread: another one sees to it that it does not outlive the daemon.
+// A statement that runs keeps this thread: another one waits for the end of a pipe that the daemon holds, and so for its own.
 const watch = `
-  const { ppid } = process
-  setInterval(() => process.ppid === ppid || process.kill(process.pid, 'SIGKILL'), 100)
+  try {
+    require('node:fs').readSync(${lifelineDescriptor}, Buffer.alloc(1))
+  } finally {
+    process.kill(process.pid, 'SIGKILL')
+  }
 `
 new Worker(watch, { eval: true }).unref()
 
 /** What was written and is not committed yet. */
 let open: Database.Database | undefined
 
-process.on('disconnect', () => process.exit())
 process.on('message', (message: ReadJob | WriteJob | Commit) => {
   if (message.kind === 'read') read(message)
   else if (message.kind === 'write') attempt(() => writeAll(message))
@@ -136,7 +139,7 @@ function write(frame: Frame, text: string): void {
     try {
       rest = rest.subarray(fs.writeSync(1, rest))
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') process.exit()
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') process.kill(process.pid, 'SIGKILL')
       Atomics.wait(neverChanged, 0, 0, 1)
     }
   }

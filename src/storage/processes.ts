@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import fs from 'node:fs'
+import type { Socket } from 'node:net'
 import os from 'node:os'
 import type { Readable } from 'node:stream'
 import { refuse } from '../base/refusal.ts'
@@ -24,6 +25,9 @@ export interface ProcessLimits {
 
 /** A process without work ends after this. */
 const idleMs = 30_000
+/** Where a process finds the pipe that ends with the daemon. */
+export const lifelineDescriptor = 4
+
 const pageBytes = 4096
 
 /** Memory that a process takes up; undefined where the system does not tell. */
@@ -137,7 +141,7 @@ class RunningProcess implements Process {
 
   constructor(program: string) {
     const child = spawn(process.execPath, [`--max-old-space-size=${heapMiB}`, program], {
-      stdio: ['ignore', 'pipe', 'ignore', 'ipc'],
+      stdio: ['ignore', 'pipe', 'ignore', 'ipc', 'pipe'],
       serialization: 'advanced',
     })
     this.#child = child
@@ -154,6 +158,8 @@ class RunningProcess implements Process {
     if (child.pid !== undefined) os.setPriority(child.pid, os.constants.priority.PRIORITY_LOW)
     child.unref()
     child.channel?.unref()
+    ;(child.stdio[lifelineDescriptor] as Socket).unref()
+    ;(child.stdout as Socket).unref()
   }
 
   send(message: unknown): void {
