@@ -202,6 +202,12 @@ export const errors = {
       reason: z.string(),
     }),
   },
+  processEnded: {
+    code: 1305,
+    message: 'The process that did this was killed',
+    data: z.object({}),
+    hint: 'nothing was done; try again',
+  },
   rowNotFound: { code: 1303, message: 'No such row', data: z.object({ table: z.string(), id: z.unknown() }) },
   invalidValue: {
     code: 1304,

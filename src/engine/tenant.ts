@@ -105,9 +105,14 @@ export class Tenant {
     const { config, processLane } = this.#parts
     return this.exclusively(async (file) => {
       const { path } = file
-      const mayCommit = () => this.branch.requireWritable()
+      let version: number | undefined
+      const mayCommit = () => {
+        this.branch.requireWritable()
+        version = file.dataVersion()
+      }
+      const hasCommitted = () => file.hasCommittedAside(version as number)
       const whole: WriteJob = { kind: 'write', path, durability: config.durability, ...job }
-      const written = await processLane.write(whole, signal, mayCommit)
+      const written = await processLane.write(whole, signal, { mayCommit, hasCommitted })
       file.wroteAside()
       return written
     })

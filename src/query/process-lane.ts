@@ -35,6 +35,14 @@ export interface Written {
   readonly ms: number
 }
 
+/** Asked of the file to which a process writes. */
+export interface CommitCheck {
+  /** Throws where what was written may not be kept after all; from then on nothing stops it any more. */
+  mayCommit(): void
+  /** Whether somebody has committed something since `mayCommit`; it is durable then. */
+  hasCommitted(): Promise<boolean>
+}
+
 /** The answer to `WriteMessage` `written`. */
 export interface Commit {
   readonly kind: 'commit'
@@ -113,19 +121,21 @@ export class ProcessLane {
 
   /**
    * Run statements that write, in one transaction of a file to which nobody else writes until this settles.
-   * `mayCommit` throws where they may not be kept after all; from then on nothing stops them any more.
+   * A process that somebody kills while it commits may have done so: then the file is asked.
    */
-  write(job: WriteJob, signal: AbortSignal, mayCommit: () => void): Promise<Written> {
-    return this.#with(signal, (process, run) => {
-      let written: Written | undefined
+  async write(job: WriteJob, signal: AbortSignal, commit: CommitCheck): Promise<Written> {
+    let written: Written | undefined
+    let isCommitting = false
+    const done = this.#with<Written>(signal, (process, run) => {
       const deafen = process.hear((message) => {
         const told = message as WriteMessage
         if (told.kind === 'failed') return run.fail(new StatementFailure(told))
         if (told.kind === 'committed') return run.done(written as Written)
         written = told.written
         try {
-          mayCommit()
+          commit.mayCommit()
           run.unstoppable()
+          isCommitting = true
           process.send({ kind: 'commit' } satisfies Commit)
         } catch (error) {
           run.fail(error)
@@ -134,6 +144,12 @@ export class ProcessLane {
       process.send(job)
       return deafen
     })
+    try {
+      return await done
+    } catch (error) {
+      if (written && isCommitting && (await commit.hasCommitted())) return written
+      throw error
+    }
   }
 
   close(): Promise<void> {
@@ -188,7 +204,7 @@ export class ProcessLane {
         fail(new Refusal('limitExceeded', { limit: 'maxStatementBytes', max: maxStatementBytes }))
       }, msBetweenLooks)
       signal.addEventListener('abort', stop, { once: true })
-      void process.ended.then(() => fail(new Error('the process of a statement has ended')))
+      void process.ended.then(() => fail(new Refusal('processEnded', {})))
       const stopHearing = start(process, { done, fail, unstoppable })
     })
   }

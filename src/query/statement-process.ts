@@ -11,6 +11,7 @@
 import fs from 'node:fs'
 import { Worker } from 'node:worker_threads'
 import { encodeRows, type SqlValue } from '../../protocol/values.ts'
+import { crashPoint } from '../base/crash-point.ts'
 import { Refusal } from '../base/refusal.ts'
 import { type Database, openFile, openMemory, openReadOnly } from '../storage/connection.ts'
 import { lifelineDescriptor } from '../storage/processes.ts'
@@ -69,7 +70,9 @@ function writeAll({ path, durability, statements, limits }: WriteJob): void {
 function commit(): void {
   if (open === undefined) throw new Error('there is nothing to commit')
   try {
+    crashPoint('statement.committing')
     open.exec('commit')
+    crashPoint('statement.committed')
   } catch (error) {
     refuseSqlError(error)
   }

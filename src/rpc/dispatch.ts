@@ -39,6 +39,7 @@ const commonRefusals: ReadonlySet<ErrorKind> = new Set<ErrorKind>([
   'timeout',
   'shuttingDown',
   'limitExceeded',
+  'processEnded',
   'internalError',
   'storageFull',
   'storageReadOnly',

@@ -4,6 +4,7 @@ import path from 'node:path'
 import process from 'node:process'
 import { promisify } from 'node:util'
 import { crashPoint } from '../base/crash-point.ts'
+import { refuse } from '../base/refusal.ts'
 
 const fsync = promisify(fs.fsync)
 
@@ -83,7 +84,8 @@ async function copyAside(from: string, to: string): Promise<void> {
     }
   `
   const run = promisify(execFile)
-  await run(process.execPath, ['--eval', program, from, to]).catch((error: { stdout?: string }) => {
+  await run(process.execPath, ['--eval', program, from, to]).catch((error: { stdout?: string; signal?: string }) => {
+    if (error.signal) refuse('processEnded', {}, { cause: error })
     throw Object.assign(new Error(`cannot copy ${from} to ${to}`, { cause: error }), { code: error.stdout })
   })
 }

@@ -49,6 +49,7 @@ export class TenantFile implements Writer {
   #commitsThatFit = Number.POSITIVE_INFINITY
   #nextLook = commitsBetweenLooks
   readonly #group: GroupCommit
+  readonly #isDurable: boolean
   readonly #checkpointBytes: number
   readonly #checkpointer: Checkpointer
   /** The log's descriptor, once something was synced. */
@@ -71,6 +72,7 @@ export class TenantFile implements Writer {
       this.db.close()
       throw error
     }
+    this.#isDurable = options.durability === 'full'
     this.#checkpointBytes = options.checkpointBytes
     this.#checkpointer = options.checkpointer
   }
@@ -110,6 +112,19 @@ export class TenantFile implements Writer {
     this.#group.endRead()
     this.#nextLook = 0
     this.#countWrite()
+  }
+
+  /** Changes with each commit of another connection. */
+  dataVersion(): number {
+    this.flush()
+    return this.db.pragma('data_version', { simple: true }) as number
+  }
+
+  /** Whether the holder of the tenant's turn has committed something since `version`; if so, it is as durable as it has to be. */
+  async hasCommittedAside(version: number): Promise<boolean> {
+    if (this.dataVersion() === version) return false
+    if (this.#isDurable) await this.#syncLog()
+    return true
   }
 
   /** Commit what is open. */

@@ -64,8 +64,9 @@ test('a daemon that dies while it makes a project leaves one or none', limits, a
   await eachAtOnce(pairs.map((pair) => () => counted(`${pair.first}, ${pair.second}`, () => checkPair(pair))))
 })
 
-test('every crash point is reached', () => {
-  expect(crashPoints.filter((point) => !reached.has(point))).toEqual([])
+test('every crash point of a daemon is reached', () => {
+  const ofDaemons = crashPoints.filter((point) => !point.startsWith('statement.'))
+  expect(ofDaemons.filter((point) => !reached.has(point))).toEqual([])
 })
 
 /** What the project is before the operation and after each of its steps. */

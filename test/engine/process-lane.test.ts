@@ -1,6 +1,6 @@
 import fs from 'node:fs'
 import { beforeEach, describe, expect, test, vi } from 'vitest'
-import { startCinchd } from '../support/cinchd.ts'
+import { processesOf, startCinchd } from '../support/cinchd.ts'
 import type { RawClient } from '../support/client.ts'
 import { startDaemon, type TestDaemon } from '../support/daemon.ts'
 import { integrityOf, temporaryProject, tenantPath } from '../support/project.ts'
@@ -143,7 +143,7 @@ describe('an endless statement', () => {
     const cinchd = await startCinchd(temporaryProject())
     const client = await cinchd.connect()
     void client.request('query.run', { sql: endless }).catch(() => {})
-    const children = () => childrenOf(cinchd.pid)
+    const children = () => processesOf(cinchd.pid)
     await vi.waitFor(() => expect(children()).toHaveLength(1))
     const [child] = children() as [number]
     process.kill(cinchd.pid, 'SIGKILL')
@@ -227,6 +227,20 @@ describe('what a process writes', () => {
     await allQuiet()
   })
 
+  test.each([
+    { at: 'statement.committing', isThere: false },
+    { at: 'statement.committed', isThere: true },
+  ])('is answered as what it is when its process dies at $at', async ({ at, isThere }) => {
+    const layout = temporaryProject({ config: { durability: 'full' } })
+    const client = await (await startCinchd(layout, { env: { CINCH_CRASH_AT: at } })).connect()
+    const columns = ['a', 'b'].map((name) => ({ name, type: 'TEXT' }))
+    await client.call('table.create', { name: 't', columns, systemColumns: false })
+    const { result, error } = await client.request('query.execute', { sql: many(5_000) })
+    expect(isThere ? result : error?.data.kind).toEqual(isThere ? { changes: 5_000 } : 'processEnded')
+    expect((await client.call('query.run', { sql: 'select count(*) from t' })).rows).toEqual([[isThere ? 5_000 : 0]])
+    expect((await client.call('query.execute', { sql: "insert into t values ('1', 'after')" })).changes).toBe(1)
+  })
+
   test('is gone when the daemon is killed in the middle', { timeout: 60_000 }, async () => {
     const layout = temporaryProject()
     const cinchd = await startCinchd(layout)
@@ -254,8 +268,3 @@ describe('what a process writes', () => {
     expect(refused.kind).toBe('branchReadOnly')
   })
 })
-
-/** By Linux's /proc. */
-function childrenOf(pid: number): number[] {
-  return fs.readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number)
-}

@@ -3,22 +3,14 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { startCinchd } from '../support/cinchd.ts'
 import { ask, integrityOf, temporaryProject, tenantPath } from '../support/project.ts'
+import { Random } from '../support/random.ts'
 import { seed } from '../support/seed.ts'
 
 const table = { name: 't', columns: [{ name: 'a', type: 'INTEGER' }], systemColumns: false }
 const tenants = ['main', 'x', 'y']
 
-/** A number generator that can be run again: failures tell the seed. */
-function random(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
-    return state / 2 ** 32
-  }
-}
-
 test(`what was acknowledged is there after the daemon is killed (seed ${seed})`, { timeout: 90_000 }, async () => {
-  const next = random(seed)
+  const random = new Random(seed)
   const layout = temporaryProject({ config: { checkpointBytes: 65_536 } })
   const acknowledged = new Map(tenants.map((tenant) => [tenant, new Set<number>()]))
   const columns = new Set(['a'])
@@ -66,7 +58,7 @@ test(`what was acknowledged is there after the daemon is killed (seed ${seed})`,
       }
     }
     const work = Promise.allSettled([edit(), ...[...tenants, ...tenants].map(write)])
-    await sleep(next() * 150)
+    await sleep(random.next() * 150)
     await cinchd.kill('SIGKILL')
     await work
   }

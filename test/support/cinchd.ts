@@ -110,6 +110,11 @@ export function descriptorsOf(pid: number): number {
   return fs.readdirSync(path.join('/proc', String(pid), 'fd')).length
 }
 
+/** The processes that a process has started and that have not ended. */
+export function processesOf(pid: number): number[] {
+  return fs.readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number)
+}
+
 /** Megabytes of memory that a process holds. */
 export function residentMegabytes(pid: number): number {
   const status = fs.readFileSync(path.join('/proc', String(pid), 'status'), 'utf8')
