@@ -215,6 +215,14 @@ export const errors = {
     data: z.object({ where: z.string(), reason: z.string() }),
   },
 
+  // Generated code
+  languageNotFound: {
+    code: 1700,
+    message: 'No code is generated for this language',
+    data: z.object({ language: z.string(), suggestion: z.string().optional() }),
+    hint: 'codegen.languages lists them',
+  },
+
   // Files and the machine
   fileNotFound: { code: 1400, message: 'No such file', data: z.object({ path: z.string() }) },
   fileExists: { code: 1401, message: 'The file exists', data: z.object({ path: z.string() }) },

@@ -81,6 +81,11 @@ const entries: readonly Entry[] = [
     load: async () => (await import('./commands/query.ts')).execute,
   },
   {
+    usage: 'codegen',
+    summary: 'Write typed code for a branch’s tables and views',
+    load: async () => (await import('./commands/codegen.ts')).codegen,
+  },
+  {
     usage: 'rpc <method> [params]',
     summary: 'Call any method of the daemon with JSON parameters; - reads them from standard input',
     load: async () => (await import('./commands/rpc.ts')).rpc,

@@ -1,5 +1,6 @@
 import type { Method, Registry } from '../rpc/contract.ts'
 import * as branch from './branch.ts'
+import * as codegen from './codegen.ts'
 import * as column from './column.ts'
 import * as daemon from './daemon.ts'
 import * as database from './database.ts'
@@ -20,6 +21,7 @@ const { initialize, ping, shutdown, ...sessionMethods } = session
 
 const namespaces = {
   branch,
+  codegen,
   column,
   daemon,
   database,

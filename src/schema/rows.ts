@@ -75,7 +75,7 @@ export function defaultExpression(column: Column): string {
 export type Affinity = 'integer' | 'text' | 'blob' | 'real' | 'numeric'
 
 /** By the rules of https://www.sqlite.org/datatype3.html#determination_of_column_affinity */
-export function affinity(table: Table, column: Column): Affinity {
+export function affinity(table: Pick<Table, 'strict'>, column: Pick<Column, 'type'>): Affinity {
   const type = column.type.toUpperCase()
   if (table.strict && type === 'ANY') return 'blob'
   if (type.includes('INT')) return 'integer'

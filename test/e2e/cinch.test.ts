@@ -55,6 +55,7 @@ describe('usage', () => {
     [['table', 'create', 'x', 'a'], 'cinch: column a: a column is NAME:TYPE'],
     [['table', 'create', 'x', 'a:text:uniqe'], 'cinch: column a:text:uniqe: uniqe is no attribute'],
     [['column', 'alter', 't', 'a'], 'cinch: nothing to change is named\n'],
+    [['codegen', 'generate', 'json', 'x', '--check', '--watch'], 'cinch: one of --check and --watch\n'],
   ]
 
   test.each(cases)('%j is refused with exit code 2', async (args, start) => {
