@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import path from 'node:path'
+import { startBare } from './support/bare.mjs'
 import { startCinch } from './support/cinch.mjs'
 import { temporaryFolder } from './support/cleanup.mjs'
 import { resultOf } from './support/line-client.mjs'
@@ -24,6 +25,7 @@ async function oneRow(bench, durability) {
   const cinch = await startCinch(bench, { durability })
   const client = await cinch.connect()
   await client.call('table.create', table)
+  const bare = await startBare({ sql: insertSql, synchronous: durability })
 
   let next = 1
   const rate = async (inFlight, calls) => {
@@ -43,6 +45,12 @@ async function oneRow(bench, durability) {
       const [row] = resultOf(answer).rows
       assertRow([row?.id, row?.name, row?.amount, row?.note], id)
     },
+  }
+  let nextBare = 1
+  const bareRate = async () => {
+    const { perSecond, next: after } = await bare.client.loop({ inFlight: 1, durationMs, first: nextBare, ...execute })
+    nextBare = after
+    return perSecond
   }
   const setting = `synchronous_commit=${durability === 'full' ? 'on' : 'off'}`
   const pg =
@@ -70,6 +78,7 @@ async function oneRow(bench, durability) {
     const contenders = {
       execute: () => rate(inFlight, execute),
       rowInsert: () => rate(inFlight, rowInsert),
+      ...(inFlight === 1 && { bare: bareRate }),
       ...(pg && { postgres: () => intoPostgres(inFlight === 1 ? pg.slice(0, 1) : pg, 1) }),
       ...(pg && inFlight > 1 && { pipelined: () => intoPostgres(pg, inFlight / connections) }),
     }
@@ -78,7 +87,10 @@ async function oneRow(bench, durability) {
     const target = inFlight === 1 || durability === 'full' ? 1 : 1.8
     const peers =
       inFlight === 1
-        ? [{ name: `PostgreSQL, ${setting}`, values: found.postgres, target }]
+        ? [
+            { name: `PostgreSQL, ${setting}`, values: found.postgres, target },
+            { name: 'bare Node socket loop, one commit an insert', values: found.bare },
+          ]
         : [
             { name: `PostgreSQL, ${setting}, ${connections} connections`, values: found.postgres, target },
             { name: 'the same, pipelined', values: found.pipelined },
@@ -96,6 +108,7 @@ async function oneRow(bench, durability) {
     for (const each of pg) each.close()
   }
   client.close()
+  bare.stop()
   await cinch.stop()
 }
 

@@ -1,27 +1,11 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import fs from 'node:fs'
-import path from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
+import { startBare } from './support/bare.mjs'
 import { startCinch } from './support/cinch.mjs'
-import { atEnd, temporaryFolder } from './support/cleanup.mjs'
-import { LineClient, resultOf } from './support/line-client.mjs'
+import { resultOf } from './support/line-client.mjs'
 import { PgClient } from './support/pg-client.mjs'
 import { interleaved } from './support/rounds.mjs'
-import {
-  assertRow,
-  columnTypes,
-  objectOf,
-  openBare,
-  postgresTable,
-  rowOf,
-  scattered,
-  sqliteTable,
-  table,
-} from './support/rows.mjs'
+import { assertRow, columnTypes, objectOf, postgresTable, rowOf, scattered, table } from './support/rows.mjs'
 
-const bareProgram = fileURLToPath(new URL('bare-loop.mjs', import.meta.url))
 const sql = 'select id, name, amount, note from item where id = ?'
 const connections = 16
 
@@ -36,7 +20,7 @@ export async function pointRead(bench) {
   const cinch = await startCinch(bench)
   const client = await cinch.connect()
   await fillCinch(client, count)
-  const bare = await startBare(count)
+  const bare = await fillBare(count)
   const pg = postgres && (await fillPostgres(postgres, count))
 
   const run = {
@@ -116,23 +100,16 @@ export async function fillCinch(client, count, params = {}) {
   assert.deepEqual(rows, [[count, count]])
 }
 
-async function startBare(count) {
-  const folder = temporaryFolder('bare')
-  const file = path.join(folder, 'bare.db')
-  const socket = path.join(folder, 's')
-  const db = openBare(file)
-  db.exec(sqliteTable)
-  const insert = db.prepare('insert into item values (?, ?, ?, ?)')
-  db.transaction(() => {
+/** The bare loop over the same rows, and reads of its file in this process. */
+async function fillBare(count) {
+  const bare = await startBare({ sql })
+  const insert = bare.db.prepare('insert into item values (?, ?, ?, ?)')
+  bare.db.transaction(() => {
     for (let id = 1; id <= count; id++) insert.run(rowOf(id))
   })()
-  const child = spawn(process.execPath, [bareProgram, file, socket, sql], { stdio: 'inherit' })
-  const kill = atEnd(() => child.kill('SIGKILL'))
-  for (let tries = 0; !fs.existsSync(socket) && tries < 500; tries++) await sleep(20)
-  const client = await LineClient.connect(socket)
-  const statement = db.prepare(sql).raw()
+  const statement = bare.db.prepare(sql).raw()
   return {
-    client,
+    ...bare,
     inProcess(durationMs, keyOf) {
       const startedAt = performance.now()
       let done = 0
@@ -141,11 +118,6 @@ async function startBare(count) {
         assertRow(statement.get(key), key)
       }
       return (done * 1000) / (performance.now() - startedAt)
-    },
-    stop() {
-      client.close()
-      db.close()
-      kill()
     },
   }
 }
