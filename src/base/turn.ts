@@ -1,9 +1,39 @@
 let startedAt = 0
 let latest = 0
+let isOpen = false
+let heard: object | undefined
+let aloneSince = 0
+let afterwards: (() => void) | undefined
 
-/** What arrived together begins to be taken up. */
-export function nextTurn(): void {
+/** Who was the only one heard for so long is taken to be the only one who has something to say. */
+const aloneMs = 100
+
+/** What a connection has sent begins to be taken up. */
+export function nextTurn(connection: object): void {
   startedAt = lookAtClock()
+  isOpen = true
+  if (connection === heard) return
+  heard = connection
+  aloneSince = startedAt
+}
+
+/** It is taken up, as far as this turn goes. */
+export function endTurn(): void {
+  isOpen = false
+  const work = afterwards
+  afterwards = undefined
+  work?.()
+}
+
+/** Whether what is taken up is all that there is to do: nobody else was heard for a while. */
+export function isAlone(): boolean {
+  return startedAt - aloneSince > aloneMs
+}
+
+/** Do `work` when everybody who had something to say was heard: at once after this turn, if that is one alone. */
+export function afterTurn(work: () => void): void {
+  if (isOpen && afterwards === undefined && isAlone()) afterwards = work
+  else setImmediate(work)
 }
 
 /** When what arrived last began to be taken up, on the clock of `performance.now()`: a clock that costs nothing to read. */

@@ -1,6 +1,6 @@
 import type { Readable, Writable } from 'node:stream'
 import { AbstractMessageReader, AbstractMessageWriter, type DataCallback, type Message } from 'vscode-jsonrpc/node'
-import { latestTime, nextTurn, turnStartedAt } from '../base/turn.ts'
+import { endTurn, latestTime, nextTurn, turnStartedAt } from '../base/turn.ts'
 import { Deframer, type FrameFault, type Framing, frame } from './framing.ts'
 
 export interface TransportOptions {
@@ -159,13 +159,14 @@ export class Transport {
 
   /** Take up what has come in, as far as one slice goes. */
   #take(bytes: Buffer): void {
-    nextTurn()
+    nextTurn(this)
     this.#rest = empty
     this.#taken = 0
     this.#isTaking = true
     this.#flushScheduled = true
     const rest = this.#deframer.push(bytes)
     this.flush()
+    endTurn()
     this.#isTaking = false
     // The bytes are ours only until we return.
     if (rest.length > 0) this.#rest = Buffer.from(rest)

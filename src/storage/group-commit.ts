@@ -1,6 +1,6 @@
 import type Database from 'better-sqlite3'
 import { crashPoint } from '../base/crash-point.ts'
-import { turnStartedAt } from '../base/turn.ts'
+import { afterTurn, turnStartedAt } from '../base/turn.ts'
 import { codeOf } from './faults.ts'
 
 /**
@@ -257,10 +257,10 @@ function endReads(): void {
 
 let scheduled: GroupCommit[] = []
 
-/** Commit at the end of this turn: after every socket that had something to say was read. */
+/** Commit when everybody who had something to say in this turn was heard. */
 function scheduleFlush(group: GroupCommit): void {
   scheduled.push(group)
-  if (scheduled.length === 1) setImmediate(flushScheduled)
+  if (scheduled.length === 1) afterTurn(flushScheduled)
 }
 
 function flushScheduled(): void {
