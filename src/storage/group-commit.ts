@@ -14,14 +14,14 @@ import { codeOf } from './faults.ts'
  * savepoint), so one that fails takes nothing else with it. A read that arrives while the group is open sees the
  * writes before it, and like them it is answered after the commit: nobody is ever told of a row that may still go.
  *
- * Where commits have to be durable, acknowledging waits for a sync that does not hold the thread; commits made while one
- * is under way share the next.
+ * Where commits have to be durable, acknowledging waits for a sync that does not hold the thread, unless that is quick and
+ * nobody else is there; commits made while one is under way share the next.
  */
 export class GroupCommit {
   readonly #db: Database.Database
   readonly #schedule: (group: GroupCommit) => void
   readonly #onFault: (error: unknown) => unknown
-  readonly #sync: (() => Promise<void>) | undefined
+  readonly #sync: Sync | undefined
   readonly #begin: Database.Statement
   readonly #commit: Database.Statement
   readonly #seldom = new Map<string, Database.Statement>()
@@ -124,35 +124,39 @@ export class GroupCommit {
     } catch (error) {
       this.#abandon()
       if (codeOf(error).startsWith('SQLITE_CONSTRAINT')) return this.#runApart(members)
-      const fault = this.#onFault(error)
-      for (const member of members) member.reject(fault)
-      return
+      return this.#rejectAll(members, error)
     }
     this.#acknowledge(members)
   }
 
+  #rejectAll(members: readonly Member[], error: unknown): void {
+    const fault = this.#onFault(error)
+    for (const member of members) member.reject(fault)
+  }
+
   /** What was committed is acknowledged: now, or once it is durable. */
   #acknowledge(members: readonly Member[]): void {
-    if (this.#sync === undefined) {
-      for (const member of members) member.resolve(member.value)
-      return
+    if (this.#sync === undefined) return resolveAll(members)
+    try {
+      if (this.#syncing === undefined && this.#sync.here()) return resolveAll(members)
+    } catch (error) {
+      return this.#rejectAll(members, error)
     }
     this.#unsynced.push(...members)
     this.#syncing ??= this.#syncAll(this.#sync)
   }
 
   /** One sync for everything that was committed when it began. */
-  async #syncAll(sync: () => Promise<void>): Promise<void> {
+  async #syncAll(sync: Sync): Promise<void> {
     while (this.#unsynced.length > 0) {
       const members = this.#unsynced
       this.#synced = members
       this.#unsynced = []
       try {
-        await sync()
-        for (const member of members) member.resolve(member.value)
+        await sync.aside()
+        resolveAll(members)
       } catch (error) {
-        const fault = this.#onFault(error)
-        for (const member of members) member.reject(fault)
+        this.#rejectAll(members, error)
       }
     }
     this.#syncing = undefined
@@ -231,10 +235,18 @@ export class GroupCommit {
 export interface GroupCommitOptions {
   /** Called when a group opens; has to call `flush` soon. By default at the end of this turn of the event loop. */
   readonly schedule?: (group: GroupCommit) => void
-  /** Makes durable what was committed before. Without it, what is committed is acknowledged. */
-  readonly sync?: () => Promise<void>
+  /** Without it, what is committed is acknowledged. */
+  readonly sync?: Sync
   /** Turns what SQLite says into what writes are rejected with. */
   readonly onFault?: (error: unknown) => unknown
+}
+
+/** Makes durable what was committed before. */
+export interface Sync {
+  /** At once, where that is quick and holds up nobody; gives whether it was done. */
+  here(): boolean
+  /** Without holding the thread. */
+  aside(): Promise<void>
 }
 
 interface Member {
@@ -242,6 +254,10 @@ interface Member {
   readonly value: unknown
   readonly resolve: (value: unknown) => void
   readonly reject: (error: unknown) => void
+}
+
+function resolveAll(members: readonly Member[]): void {
+  for (const { resolve, value } of members) resolve(value)
 }
 
 /** How long reads keep their transaction: the log cannot start again from its beginning meanwhile. */

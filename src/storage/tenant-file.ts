@@ -1,14 +1,13 @@
 import fs from 'node:fs'
-import path from 'node:path'
-import { promisify } from 'node:util'
 import type Database from 'better-sqlite3'
 import { crashPoint } from '../base/crash-point.ts'
 import { Refusal, refuse } from '../base/refusal.ts'
 import type { Checkpointer, RunningCheckpoint } from './checkpointer.ts'
 import { type Durability, openFile } from './connection.ts'
 import { codeOf, refuseFault } from './faults.ts'
-import { sizeOf, syncFolder } from './files.ts'
+import { sizeOf } from './files.ts'
 import { GroupCommit } from './group-commit.ts'
+import { LogSync } from './log-sync.ts'
 import { Statements } from './statements.ts'
 
 /** What may be done in a read: run prepared statements. */
@@ -22,7 +21,6 @@ export interface Writer extends Reader {
   changes(): number
 }
 
-const fdatasync = promisify(fs.fdatasync)
 const commitsBetweenLooks = 8
 /** Writers that outrun a checkpoint wait for it when the log has grown by so many times what starts one. */
 const maxGrowth = 3
@@ -49,11 +47,9 @@ export class TenantFile implements Writer {
   #commitsThatFit = Number.POSITIVE_INFINITY
   #nextLook = commitsBetweenLooks
   readonly #group: GroupCommit
-  readonly #isDurable: boolean
   readonly #checkpointBytes: number
   readonly #checkpointer: Checkpointer
-  /** The log's descriptor, once something was synced. */
-  #log: number | undefined
+  readonly #sync: LogSync | undefined
   #running: RunningCheckpoint | undefined
   readonly #changes: Database.Statement<[], number>
 
@@ -63,16 +59,16 @@ export class TenantFile implements Writer {
     try {
       this.changeSet = requireChangeSet(this.db, options.name)
       this.statements = new Statements(this.db)
+      this.#sync = options.durability === 'full' ? new LogSync(`${location}-wal`) : undefined
       this.#group = new GroupCommit(this.db, {
         onFault: (error) => storageFault(error, options.name),
-        ...(options.durability === 'full' && { sync: () => this.#syncLog() }),
+        sync: this.#sync,
       })
       this.#changes = this.db.prepare<[], number>('select changes()').pluck()
     } catch (error) {
       this.db.close()
       throw error
     }
-    this.#isDurable = options.durability === 'full'
     this.#checkpointBytes = options.checkpointBytes
     this.#checkpointer = options.checkpointer
   }
@@ -123,7 +119,7 @@ export class TenantFile implements Writer {
   /** Whether the holder of the tenant's turn has committed something since `version`; if so, it is as durable as it has to be. */
   async hasCommittedAside(version: number): Promise<boolean> {
     if (this.dataVersion() === version) return false
-    if (this.#isDurable) await this.#syncLog()
+    await this.#sync?.aside()
     return true
   }
 
@@ -149,22 +145,9 @@ export class TenantFile implements Writer {
     void this.#closeLog()
   }
 
-  /**
-   * What SQLite does with `synchronous = full`, but beside this thread, and without syncing the log's times: until it
-   * grows, its size stays as it is.
-   */
-  async #syncLog(): Promise<void> {
-    if (this.#log === undefined) {
-      this.#log = fs.openSync(`${this.path}-wal`, 'r')
-      syncFolder(path.dirname(this.path))
-    }
-    await fdatasync(this.#log)
-  }
-
   async #closeLog(): Promise<void> {
     await this.#group.syncing
-    if (this.#log !== undefined) fs.closeSync(this.#log)
-    this.#log = undefined
+    this.#sync?.close()
   }
 
   /**

@@ -151,13 +151,13 @@ test('reads that share a transaction see what was committed aside', async () => 
 
 describe('commits that have to be durable', () => {
   /** A group whose syncs end when the test says so. */
-  const durable = () => {
+  const durable = (here = () => false) => {
     const db = openMemory()
     db.exec('create table t (a integer primary key)')
     defer(() => db.close())
     const syncs: { done(): void; fail(error: Error): void }[] = []
     const group = new GroupCommit(db, {
-      sync: () => new Promise((done, fail) => syncs.push({ done, fail })),
+      sync: { here: () => here(), aside: () => new Promise((done, fail) => syncs.push({ done, fail })) },
     })
     const answered: string[] = []
     const insert = (a: number) =>
@@ -221,5 +221,39 @@ describe('commits that have to be durable', () => {
     await turn()
     expect(answered).toEqual(['1: the disk is gone'])
     expect(group.syncing).toBeUndefined()
+  })
+
+  test('are acknowledged at once where they are synced at once', async () => {
+    const { group, syncs, answered, insert, count, turn } = durable(() => true)
+    void insert(1)
+    await turn()
+    void count()
+    await turn()
+    expect([syncs.length, group.syncing, answered]).toEqual([0, undefined, ['wrote 1', 'counted 1']])
+  })
+
+  test('wait for the sync that is under way, however quick another one would be', async () => {
+    let isQuick = false
+    const { syncs, answered, insert, turn } = durable(() => isQuick)
+    void insert(1)
+    await turn()
+    isQuick = true
+    void insert(2)
+    await turn()
+    expect(answered).toEqual([])
+    syncs[0]?.done()
+    await turn()
+    syncs[1]?.done()
+    await turn()
+    expect(answered).toEqual(['wrote 1', 'wrote 2'])
+  })
+
+  test('are not acknowledged where the sync at once fails', async () => {
+    const { answered, insert, turn } = durable(() => {
+      throw new Error('the disk is gone')
+    })
+    void insert(1)
+    await turn()
+    expect(answered).toEqual(['1: the disk is gone'])
   })
 })
