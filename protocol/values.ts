@@ -121,6 +121,24 @@ export function encodeRows(rows: readonly (readonly SqlValue[])[]): readonly (re
   return rows.map((row) => (row.every(isPlain) ? (row as WireValue[]) : row.map(encodeValue)))
 }
 
+/** The same, with each row an object of its columns, whose names differ. */
+export function encodeObjects(
+  columns: readonly { readonly name: string }[],
+  rows: readonly (readonly SqlValue[])[],
+): { readonly [column: string]: WireValue }[] {
+  return rows.map((row) => {
+    const object: { [column: string]: WireValue } = {}
+    for (let at = 0; at < columns.length; at++) {
+      const { name } = columns[at] as { readonly name: string }
+      const value = encodeValue(row[at] as SqlValue)
+      // To set this one would be to set the object's prototype.
+      if (name === '__proto__') Object.defineProperty(object, name, { value, enumerable: true })
+      else object[name] = value
+    }
+    return object
+  })
+}
+
 function isPlain(value: SqlValue): boolean {
   switch (typeof value) {
     case 'string':

@@ -102,18 +102,17 @@ export interface WriteOptions {
 }
 
 /** Run a statement that writes rows. */
-export async function execute(
-  tenant: Tenant,
-  sql: string,
-  params: Params,
-  options: WriteOptions,
-): Promise<WriteResult> {
+export function execute(tenant: Tenant, sql: string, params: Params, options: WriteOptions): Promise<WriteResult> {
   const verdict = tenant.branch.head.verdict(sql)
   if (verdict.kind !== 'write') {
     refuse('sqlRefused', { rule: 'read', reason: 'query.execute only writes; use query.run' })
   }
-  const [result] = await writeStatements(tenant, [{ sql, params, kind: 'write', verdict }], options)
-  return result as WriteResult
+  return writeStatements(
+    tenant,
+    [{ sql, params, kind: 'write', verdict }],
+    options,
+    ([result]) => result as WriteResult,
+  )
 }
 
 /** Run statements in one transaction: all of them or none. Those that read see what those before them wrote. */
@@ -126,7 +125,7 @@ export function executeBatch(
     const verdict = tenant.branch.head.verdict(sql)
     return { sql, params, kind: verdict.kind, verdict }
   })
-  return writeStatements(tenant, judged, options)
+  return writeStatements(tenant, judged, options, (results) => results)
 }
 
 interface Judged extends BatchStatement {
@@ -134,11 +133,12 @@ interface Judged extends BatchStatement {
 }
 
 /** Here, or in a process if one of them may take long. */
-function writeStatements(
+function writeStatements<T>(
   tenant: Tenant,
   statements: readonly Judged[],
   options: WriteOptions,
-): Promise<readonly WriteResult[]> {
+  show: (results: readonly WriteResult[]) => T,
+): Promise<T> {
   const mayBeLong = statements.filter(({ verdict }) => verdict.loops || verdict.inflates)
   const isLong = (writer: Writer) =>
     mayBeLong.some(({ sql, verdict }) => laneOf(writer, prepare(writer, sql), sql, verdict).name === 'process')
@@ -154,7 +154,7 @@ function writeStatements(
   }
   const isSolo = statements.some(({ verdict }) => verdict.solo)
   const done = isSolo ? tenant.writeAlone(work) : tenant.write(work)
-  return done.then((done) => (done instanceof WriteAside ? done.run() : done))
+  return done.then((done) => (done instanceof WriteAside ? done.run().then(show) : show(done)))
 }
 
 /** Statements that are going to write in a process. From its making on, what its caller asks later waits for them. */

@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { encodeRows, Value } from '../../protocol/values.ts'
+import { encodeObjects, encodeRows, Value } from '../../protocol/values.ts'
 import { refuse } from '../base/refusal.ts'
 import { executeBatch, execute as executeStatement, explain as explainStatement, runQuery } from '../engine/sql.ts'
 import type { RowSet } from '../query/execute.ts'
@@ -67,10 +67,12 @@ export const execute = method({
   params: params({ ...tenantScope, sql: Sql, params: StatementParams, rowFormat: RowFormat }),
   result: z.object({ changes: z.int(), columns: Columns.optional(), rows: Rows.optional() }),
   refusals: [...sqlRefusals, ...writeRefusals],
-  handle: async (call, { sql, params, rowFormat, ...scope }) => {
+  handle: (call, { sql, params, rowFormat, ...scope }) => {
     const options = { limits: readLimits(call), caller: call }
-    const done = await executeStatement(call.tenant(scope), sql, decodeParams(params), options)
-    return { changes: done.changes, ...(done.returned && shown(done.returned, rowFormat)) }
+    const done = executeStatement(call.tenant(scope), sql, decodeParams(params), options)
+    return done.then(({ changes, returned }) =>
+      returned === null ? new JsonText(`{"changes":${changes}}`) : { changes, ...shown(returned, rowFormat) },
+    )
   },
 })
 
@@ -131,11 +133,7 @@ function shownAsText({ columns, rows, truncated }: RowSet): JsonText {
 
 function shown({ columns, rows, truncated }: RowSet, rowFormat: 'array' | 'object') {
   if (rowFormat === 'object') requireDistinct(columns)
-  const encoded = encodeRows(rows)
-  const shaped =
-    rowFormat === 'array'
-      ? encoded
-      : encoded.map((row) => Object.fromEntries(columns.map(({ name }, at) => [name, row[at] as never])))
+  const shaped = rowFormat === 'array' ? encodeRows(rows) : encodeObjects(columns, rows)
   return { columns, rows: shaped as z.input<typeof Rows>, ...(truncated ? { truncated: true as const } : {}) }
 }
 

@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { ColumnName, TableName } from '../../protocol/names.ts'
-import { decodeValue, encodeValue, isPlainObject, Row, type SqlValue } from '../../protocol/values.ts'
+import { decodeValue, encodeObjects, isPlainObject, Row } from '../../protocol/values.ts'
 import { runQuery } from '../engine/sql.ts'
 import type { RowSet } from '../query/execute.ts'
 import { counting, deleteRows, getRow, insertRows, listing, type RowKey, updateRows } from '../query/rows.ts'
@@ -51,11 +51,11 @@ export const insert = method({
   }),
   result: z.object({ rows: z.array(Row), count: z.int() }),
   refusals: changeRefusals,
-  handle: async (call, { table, rows, returning, ...scope }) => {
+  handle: (call, { table, rows, returning, ...scope }) => {
     const { tenant, shape } = at(call, table, scope)
     const options = { decode: decodeValue, clock: call.engine.parts, returning: returning === 'rows' }
-    const stored = await tenant.write((writer) => insertRows(writer, shape, rows, options))
-    return { rows: objects(stored), count: stored.count }
+    const stored = tenant.write((writer) => insertRows(writer, shape, rows, options))
+    return stored.then((stored) => ({ rows: objects(stored), count: stored.count }))
   },
 })
 
@@ -172,7 +172,7 @@ function decodeKey(id: unknown, where: string): RowKey {
 }
 
 function objects({ columns, rows }: RowSet) {
-  return rows.map((row) => Object.fromEntries(columns.map(({ name }, at) => [name, encodeValue(row[at] as SqlValue)])))
+  return encodeObjects(columns, rows)
 }
 
 /** Go on with a value that is there, or with one that is on its way. */

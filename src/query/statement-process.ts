@@ -10,7 +10,7 @@
  */
 import fs from 'node:fs'
 import { Worker } from 'node:worker_threads'
-import { encodeRows, type SqlValue } from '../../protocol/values.ts'
+import { encodeObjects, encodeRows, type SqlValue } from '../../protocol/values.ts'
 import { crashPoint } from '../base/crash-point.ts'
 import { Refusal } from '../base/refusal.ts'
 import { type Database, openFile, openMemory, openReadOnly } from '../storage/connection.ts'
@@ -114,10 +114,7 @@ function run({ source, sql, params, limits, asObjects }: ReadJob): Pick<RowText,
     let count = 0
     const flush = () => {
       if (rows.length === 0) return
-      const encoded = encodeRows(rows)
-      const shaped = asObjects
-        ? encoded.map((row) => Object.fromEntries(columns.map(({ name }, at) => [name, row[at]])))
-        : encoded
+      const shaped = asObjects ? encodeObjects(columns, rows) : encodeRows(rows)
       write('rows', JSON.stringify(shaped).slice(1, -1))
       count += rows.length
       rows = []
