@@ -4,7 +4,7 @@ import { crashPoint } from '../base/crash-point.ts'
 import { Refusal, refuse } from '../base/refusal.ts'
 import type { Checkpointer, RunningCheckpoint } from './checkpointer.ts'
 import { type Durability, openFile } from './connection.ts'
-import { codeOf, refuseFault } from './faults.ts'
+import { codeOf, guarded, refuseFault } from './faults.ts'
 import { sizeOf } from './files.ts'
 import { GroupCommit } from './group-commit.ts'
 import { LogSync } from './log-sync.ts'
@@ -50,11 +50,16 @@ export class TenantFile implements Writer {
   readonly #checkpointBytes: number
   readonly #checkpointer: Checkpointer
   readonly #sync: LogSync | undefined
+  readonly #name: string
+  /** There was none when the file was opened, and nothing is in it yet. */
+  #isLogNew: boolean
   #running: RunningCheckpoint | undefined
   readonly #changes: Database.Statement<[], number>
 
   constructor(location: string, options: TenantFileOptions) {
     this.path = location
+    this.#name = options.name
+    this.#isLogNew = !fs.existsSync(`${location}-wal`)
     this.db = openFile(location, 'normal', options.cacheBytes)
     try {
       this.changeSet = requireChangeSet(this.db, options.name)
@@ -133,6 +138,7 @@ export class TenantFile implements Writer {
     this.flush()
     this.#running?.wait()
     crashPoint('checkpoint.begun')
+    this.#isLogNew = false
     this.db.pragma('wal_checkpoint(truncate)')
     crashPoint('checkpoint.done')
     this.#startLog(0)
@@ -151,10 +157,30 @@ export class TenantFile implements Writer {
   }
 
   /**
+   * Put something into the log without syncing it. SQLite syncs the head of a log with its first frame, and the folder with
+   * it: in a log that begins anew over an older one, frames of that one could pass for its own. In a new file there are none.
+   */
+  #beginLog(): void {
+    this.#isLogNew = false
+    if (sizeOf(`${this.path}-wal`) > 0) return
+    this.#group.endRead()
+    guarded(`tenant ${this.#name}`, () => {
+      this.db.pragma('synchronous = off')
+      try {
+        // Written even if it stays what it is.
+        this.db.pragma(`user_version = ${this.db.pragma('user_version', { simple: true })}`)
+      } finally {
+        this.db.pragma('synchronous = normal')
+      }
+    })
+  }
+
+  /**
    * Checkpoint when enough was written. The log is then used again from its start, as its blocks are there already and
    * to sync it costs less; so its size tells only how much it has grown, and what fits into it is counted in commits.
    */
   #countWrite(): void {
+    if (this.#isLogNew) this.#beginLog()
     const commits = this.#group.commits - this.#commitsAtCheckpoint
     if (commits < this.#nextLook) return
     this.#nextLook = commits + commitsBetweenLooks

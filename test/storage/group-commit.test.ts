@@ -10,10 +10,11 @@ import { markTable, TenantFile, writeChangeSet } from '../../src/storage/tenant-
 import { defer } from '../support/cleanup.ts'
 import { ask, temporaryFolder } from '../support/project.ts'
 
+let location: string
 let file: TenantFile
 
 beforeEach(() => {
-  const location = path.join(temporaryFolder(), 'x.db')
+  location = path.join(temporaryFolder(), 'x.db')
   const template = openMemory()
   template.exec(markTable)
   writeChangeSet(template, rootChangeSet)
@@ -26,10 +27,14 @@ beforeEach(() => {
   image[18] = 2
   image[19] = 2
   createDurably(location, image)
-  const checkpointer = new Checkpointer()
-  file = new TenantFile(location, { name: 'x', durability: 'normal', checkpointBytes: 1_000_000, checkpointer })
+  file = open()
   defer(() => file.close())
 })
+
+function open(): TenantFile {
+  const checkpointer = new Checkpointer()
+  return new TenantFile(location, { name: 'x', durability: 'normal', checkpointBytes: 1_000_000, checkpointer })
+}
 
 const run = (sql: string) => file.write(() => file.db.prepare(sql).run().changes)
 const insert = (a: number, c: number | null = null) => run(`insert into t values (${a}, 'b${a}', ${c})`)
@@ -129,6 +134,37 @@ test('closing commits what waits', async () => {
   const waiting = insert(1)
   file.close()
   await waiting
+  expect(stored()).toEqual([1])
+})
+
+test('only a log that was not there is begun without a sync, and nothing else is written so', async () => {
+  const syncsAsBefore = () => expect(file.db.pragma('synchronous', { simple: true })).toBe(1)
+  const [logHead, frame] = [32, 24 + 4096]
+  await insert(1)
+  const newLog = file.logBytes
+  syncsAsBefore()
+  await insert(2)
+  const perInsert = file.logBytes - newLog
+  expect(newLog).toBe(logHead + frame + perInsert)
+
+  const other = openFile(file.path, 'normal')
+  defer(() => other.close())
+  file.close()
+  file = open()
+  const before = file.logBytes
+  await insert(3)
+  expect([before > 0, file.logBytes - before]).toEqual([true, perInsert])
+  syncsAsBefore()
+})
+
+test('a log that cannot be begun refuses the write, and the next one goes through', async () => {
+  const other = openFile(file.path, 'normal')
+  defer(() => other.close())
+  other.exec('begin immediate')
+  await expect(async () => insert(1)).rejects.toThrow('locked')
+  expect(file.db.pragma('synchronous', { simple: true })).toBe(1)
+  other.exec('rollback')
+  await insert(1)
   expect(stored()).toEqual([1])
 })
 
