@@ -121,9 +121,12 @@ export function executeBatch(
   statements: readonly { readonly sql: string; readonly params: Params }[],
   options: WriteOptions,
 ): Promise<readonly WriteResult[]> {
+  const { head } = tenant.branch
+  // A text that comes again and again is looked up once, and is one string, with its hash, for whoever looks it up later.
+  let known: Pick<Judged, 'sql' | 'verdict'> | undefined
   const judged = statements.map(({ sql, params }): Judged => {
-    const verdict = tenant.branch.head.verdict(sql)
-    return { sql, params, kind: verdict.kind, verdict }
+    if (known?.sql !== sql) known = { sql, verdict: head.verdict(sql) }
+    return { sql: known.sql, params, kind: known.verdict.kind, verdict: known.verdict }
   })
   return writeStatements(tenant, judged, options, (results) => results)
 }

@@ -95,7 +95,9 @@ export const batch = method({
     const decoded = statements.map(({ sql, params }) => ({ sql, params: decodeParams(params) }))
     const results = await executeBatch(call.tenant(scope), decoded, { limits: readLimits(call), caller: call })
     return {
-      results: results.map(({ changes, returned }) => ({ changes, ...(returned && shown(returned, rowFormat)) })),
+      results: results.map(({ changes, returned }) =>
+        returned === null ? { changes } : { changes, ...shown(returned, rowFormat) },
+      ),
     }
   },
 })
