@@ -252,6 +252,19 @@ export const errors = {
     }),
     hint: 'nothing was imported',
   },
+
+  // Key-value store
+  notThatNumber: {
+    code: 1500,
+    message: 'The value cannot be added to',
+    data: z.object({ key: z.string(), type: z.string(), by: z.enum(['integer', 'real']) }),
+    hint: 'an integer takes integers, a real takes both; anything else takes neither',
+  },
+  numberOverflow: {
+    code: 1501,
+    message: 'The number would be too large',
+    data: z.object({ key: z.string() }),
+  },
 } as const satisfies Record<string, ErrorEntry>
 
 /** One row of the table. */

@@ -14,7 +14,9 @@ export const Limits = z.strictObject({
   maxMessageBytes: bytes(64 * MiB).describe('the largest message a client may send'),
   maxResultRows: count(100_000).describe('rows in one result of query.run or row.list; more are cut and said so'),
   maxResultBytes: bytes(64 * MiB).describe('bytes of one result, roughly'),
-  maxBatch: count(10_000).describe('requests in a JSON-RPC batch, statements in query.batch, changes in schema.apply'),
+  maxBatch: count(10_000).describe(
+    'requests in a JSON-RPC batch, statements in query.batch, changes in schema.apply, keys in one call of kv.*',
+  ),
   maxSessions: count(1_000).describe('connections at a time'),
   maxInFlight: count(10_000).describe(
     'requests of one session under way; nothing more is read from it until half of them are answered',

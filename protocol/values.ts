@@ -41,8 +41,8 @@ export class ValueFault extends Error {
   override name = 'ValueFault'
 }
 
-const minInt64 = -(2n ** 63n)
-const maxInt64 = 2n ** 63n - 1n
+export const minInt64 = -(2n ** 63n)
+export const maxInt64 = 2n ** 63n - 1n
 
 /**
  * The SQLite value that a JSON value stands for. An integer comes back as a bigint, which SQLite binds as INTEGER

@@ -28,6 +28,8 @@ export interface DaemonOptions {
   readonly idleExitMs?: number
   /** Check results and refusals against what methods declare. */
   readonly checkResults?: boolean
+  /** The time in ms since 1970. */
+  readonly clock?: () => number
 }
 
 const defaultScope: Scope = { database: 'main', branch: 'main', tenant: 'main' }
@@ -55,7 +57,7 @@ export class Daemon implements DaemonControl, Observer, AsyncDisposable {
   /** Open the project; refuses as `Engine.open` does. */
   constructor(options: DaemonOptions) {
     this.#options = options
-    this.engine = Engine.open(options.project, { log: options.log })
+    this.engine = Engine.open(options.project, options)
     this.stopped = new Promise((resolve) => {
       this.#resolveStopped = resolve
     })

@@ -139,6 +139,12 @@ export class Branch {
     if (this.row.readOnly) refuse('branchReadOnly', { database: this.database.row.name, branch: this.row.name })
   }
 
+  /** Whether the branch takes writes. */
+  get isWritable(): boolean {
+    const isUnderMaintenance = this.database.row.maintenance !== null || this.row.maintenance !== null
+    return !this.#isRetired && !isUnderMaintenance && !this.row.readOnly
+  }
+
   /** Refuse any change where the branch is no more, or is under maintenance. */
   requireNoMaintenance(): void {
     const { maintenance: ofDatabase, name: database } = this.database.row

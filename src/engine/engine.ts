@@ -16,6 +16,7 @@ import { moveDurably, removeDatabaseFile, replaceDurably } from '../storage/file
 import { branchFolder, Layout } from '../storage/layout.ts'
 import { Branch, DatabaseState } from './branch.ts'
 import { Drain } from './drain.ts'
+import { Expiry } from './expiry.ts'
 import { Heads, rootChangeSet } from './heads.ts'
 import { freeFiles, setAside } from './leftovers.ts'
 import { settlePlans } from './plans.ts'
@@ -36,14 +37,19 @@ export interface EngineParts {
   readonly positions: Positions
   readonly drain: Drain
   readonly sharing: Sharing
+  readonly expiry: Expiry
   readonly ids: IdSource
-  /** The time as the product writes it: ISO 8601, UTC, milliseconds. */
+  /** The time in ms since 1970. */
+  clock(): number
+  /** The same as the product writes it: ISO 8601, UTC, milliseconds. */
   now(): string
   allBranches(): Iterable<Branch>
 }
 
 export interface EngineOptions {
   readonly log: Logger
+  /** The time in ms since 1970. */
+  readonly clock?: () => number
 }
 
 /** Make a project: its folder, its catalog with database `main` and branch `main`, and its settings. */
@@ -106,7 +112,7 @@ export class Engine implements AsyncDisposable {
   readonly parts: EngineParts
   readonly #databases = new Map<string, DatabaseState>()
 
-  private constructor(layout: Layout, config: Config, catalog: Catalog, log: Logger) {
+  private constructor(layout: Layout, config: Config, catalog: Catalog, { log, clock = Date.now }: EngineOptions) {
     const heads = new Heads(catalog)
     const parts: EngineParts = {
       layout,
@@ -122,8 +128,10 @@ export class Engine implements AsyncDisposable {
       positions: new Positions(catalog),
       drain: new Drain(() => parts, log),
       sharing: new Sharing(() => parts),
+      expiry: new Expiry(() => parts, log),
       ids: new IdSource(),
-      now: () => new Date().toISOString(),
+      clock,
+      now: () => new Date(clock()).toISOString(),
       allBranches: () => this.#allBranches(),
     }
     this.parts = parts
@@ -140,16 +148,16 @@ export class Engine implements AsyncDisposable {
   }
 
   /** Open a project and hold it. Refuses with `projectNotFound`, `projectBusy`, `formatTooNew`, `invalidConfig`. */
-  static open(project: string, { log }: EngineOptions): Engine {
+  static open(project: string, options: EngineOptions): Engine {
     const layout = new Layout(project)
     if (!fs.existsSync(layout.catalog)) refuse('projectNotFound', { path: layout.project })
     const config = readConfig(layout)
     const catalog = Catalog.open(layout.catalog)
     try {
-      const engine = new Engine(layout, config, catalog, log)
+      const engine = new Engine(layout, config, catalog, options)
       settlePlans(engine.parts)
       crashPoint('open.plansSettled')
-      sweep(engine.parts, log)
+      sweep(engine.parts, options.log)
       crashPoint('open.swept')
       engine.parts.drain.wake()
       return engine
@@ -256,7 +264,8 @@ export class Engine implements AsyncDisposable {
 
   /** Finish what is under way, bring everything to disk, and let go of the project. */
   async close(): Promise<void> {
-    const { catalog, checkpointer, drain, pool, positions, processLane, sharing } = this.parts
+    const { catalog, checkpointer, drain, expiry, pool, positions, processLane, sharing } = this.parts
+    await expiry.stop()
     await drain.stop()
     await sharing.settled()
     await processLane.close()

@@ -196,6 +196,17 @@ export class Tenant {
     return this.#turn !== undefined
   }
 
+  /**
+   * When the file may be written for the sake of order, for which nobody waits: `now`, or once what is under way is
+   * through; `never`, unless somebody opens it, or it changes hands.
+   */
+  get upkeep(): 'now' | 'later' | 'never' {
+    const file = this.#pooled?.isClosed === false ? this.#pooled.file : undefined
+    if (file === undefined || this.#isShared || !this.branch.isWritable) return 'never'
+    const isAtRest = !this.isTaken && file.pause === undefined && this.branch.watch === undefined
+    return isAtRest && file.changeSet === this.branch.head.id ? 'now' : 'later'
+  }
+
   /** Commit what waits for its commit. */
   flush(): void {
     if (this.#pooled && !this.#pooled.isClosed) this.#pooled.file.flush()
@@ -329,6 +340,7 @@ export class Tenant {
     const { pool } = this.#parts
     const { id, path } = this.file
     this.#pooled = pool.find(id) ?? pool.add(id, this.#openFile(this.#parts.layout.absolute(path)))
+    this.#parts.expiry.note(this, this.#parts.clock())
     return this.#pooled
   }
 

@@ -5,6 +5,7 @@ import * as column from './column.ts'
 import * as daemon from './daemon.ts'
 import * as database from './database.ts'
 import * as index from './index-of-table.ts'
+import * as kv from './kv.ts'
 import type { Call } from './method.ts'
 import * as project from './project.ts'
 import * as query from './query.ts'
@@ -26,6 +27,7 @@ const namespaces = {
   daemon,
   database,
   index,
+  kv,
   project,
   query,
   row,

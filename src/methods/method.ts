@@ -60,8 +60,13 @@ export const writeRefusals = ['maintenance', 'branchReadOnly'] as const
 
 /** A value of the wire as SQLite takes it; `where` names the place for the refusal. */
 export function decode(value: unknown, where: string): SqlValue {
+  return decodeBy(decodeValue, value, where)
+}
+
+/** The same by another rule, which throws `ValueFault` as `decodeValue` does. */
+export function decodeBy<T>(rule: (value: unknown) => T, value: unknown, where: string): T {
   try {
-    return decodeValue(value)
+    return rule(value)
   } catch (error) {
     if (error instanceof ValueFault) return refuse('invalidValue', { where, reason: error.message })
     throw error
@@ -75,6 +80,11 @@ export function decodeRows(rows: readonly { readonly [column: string]: unknown }
     for (const column in row) decoded[column] = decode(row[column], `rows[${at}].${column}`)
     return decoded
   })
+}
+
+/** Go on with a value that is there, or with one that is on its way. */
+export function after<T, R>(value: T | Promise<T>, next: (value: T) => R): R | Promise<R> {
+  return value instanceof Promise ? value.then(next) : next(value)
 }
 
 export const StatementParams = z

@@ -8,6 +8,7 @@ import type { TableShape } from '../query/table-shape.ts'
 import { type Condition, compileWhere, type Where } from '../query/where.ts'
 import { JsonText } from '../rpc/contract.ts'
 import {
+  after,
   type Call,
   decode,
   decodeRows,
@@ -173,9 +174,4 @@ function decodeKey(id: unknown, where: string): RowKey {
 
 function objects({ columns, rows }: RowSet) {
   return encodeObjects(columns, rows)
-}
-
-/** Go on with a value that is there, or with one that is on its way. */
-function after<T, R>(value: T | Promise<T>, next: (value: T) => R): R | Promise<R> {
-  return value instanceof Promise ? value.then(next) : next(value)
 }

@@ -21,6 +21,7 @@ export interface TestDaemon {
 export interface DaemonOptions extends ProjectOptions {
   readonly layout?: Layout
   readonly logLevel?: LogLevel
+  readonly clock?: () => number
 }
 
 export async function startDaemon(options: DaemonOptions = {}): Promise<TestDaemon> {
@@ -37,6 +38,7 @@ export async function startDaemon(options: DaemonOptions = {}): Promise<TestDaem
     project: layout.project,
     log: pino({ level: options.logLevel ?? 'info' }, sink),
     checkResults: true,
+    ...(options.clock && { clock: options.clock }),
   })
   keep(() => daemon.stop())
   const socket = path.join(layout.root, 'daemon.sock')

@@ -4,6 +4,7 @@ import path from 'node:path'
 import Database from 'better-sqlite3'
 import { crashPoint } from '../../base/crash-point.ts'
 import { refuse } from '../../base/refusal.ts'
+import { liveKey } from '../../kv/table.ts'
 import { adopt } from '../../schema/diff.ts'
 import { differences, findColumn, isReservedName, type Schema } from '../../schema/model.ts'
 import { createTouchTrigger, touchPrefix } from '../../schema/print.ts'
@@ -41,7 +42,7 @@ export async function importSqlite(
   fs.mkdirSync(layout.scratch, { recursive: true, mode: 0o700 })
   try {
     await tenant.back()
-    requireNoRows(tenant, options.path)
+    requireNoRows(tenant, options.path, parts.clock())
     await copySource(source, scratch, options.path, progress)
     crashPoint('import.copied')
     const schema = readSchema(scratch, options.path, () => parts.ids.next())
@@ -57,7 +58,7 @@ export async function importSqlite(
         branch.requireWritable()
         requireFitting(branch.head.schema, schema)
         while (tenant.row.fileId !== null && !tenant.isPrivate) await parts.sharing.makePrivate(tenant)
-        requireNoRows(tenant, options.path)
+        requireNoRows(tenant, options.path, parts.clock())
         tenant.dropFile()
         crashPoint('import.emptied')
         const before = tenant.row
@@ -215,8 +216,8 @@ export function countSql(table: string): string {
   return `select count(*) from ${quoteName(table)}`
 }
 
-/** Refuse if any table of the tenant has a row, be it the daemon's own but the mark. */
-function requireNoRows(tenant: Tenant, given: string): void {
+/** Refuse if any table of the tenant has a row, be it the daemon's own but the mark; a key that has expired is none. */
+function requireNoRows(tenant: Tenant, given: string, now: number): void {
   const file = tenant.path()
   if (file === null) return
   tenant.flush()
@@ -229,7 +230,10 @@ function requireNoRows(tenant: Tenant, given: string): void {
       )
       .pluck()
       .all()
-    const taken = tables.some((name) => db.prepare(`select 1 from ${quoteName(name)} limit 1`).get() !== undefined)
+    const taken = tables.some((name) => {
+      if (name === '__kv') return db.prepare(liveKey).get(now) !== undefined
+      return db.prepare(`select 1 from ${quoteName(name)} limit 1`).get() !== undefined
+    })
     if (taken) {
       refuse('importFailed', { path: given, reason: 'the tenant has rows already; import into a new tenant' })
     }
