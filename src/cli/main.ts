@@ -71,6 +71,11 @@ const entries: readonly Entry[] = [
     load: async () => (await import('./commands/data.ts')).data,
   },
   {
+    usage: 'kv',
+    summary: 'Set, get, list, count up and delete keys of the key-value store',
+    load: async () => (await import('./commands/kv.ts')).kv,
+  },
+  {
     usage: 'query <sql>',
     summary: 'Run one SQL statement that reads; - reads it from standard input',
     load: async () => (await import('./commands/query.ts')).query,

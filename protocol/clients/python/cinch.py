@@ -64,6 +64,7 @@ __all__ = [
     "ConnectionLost",
     "ConstraintFailed",
     "Exists",
+    "KeyValue",
     "LimitReached",
     "NotFound",
     "Pending",
@@ -160,6 +161,8 @@ _CLASSES: Dict[str, Type[CinchError]] = {
     "notSupported": Refused,
     "maintenance": Refused,
     "branchReadOnly": Refused,
+    "notThatNumber": Refused,
+    "numberOverflow": Refused,
     "protected": Refused,
     "folderClash": Refused,
     "importFailed": Refused,
@@ -855,6 +858,12 @@ class Client:
         stored: List[Row] = self._ask(method, {"table": table, "rows": given}, _rows_of) if given else []
         return stored[0] if isinstance(rows, Mapping) else stored
 
+    # Key-value store
+
+    @property
+    def kv(self) -> "KeyValue":
+        return KeyValue(self)
+
     # Schema and catalog
 
     @property
@@ -917,6 +926,140 @@ class Client:
         traceback: Optional[TracebackType],
     ) -> None:
         self.close()
+
+
+class KeyValue:
+    """The keys of a tenant, and the values under them. To a `for`, `in`, `len`, `[]` and `del` it is a dict.
+
+    Values are what rows take, and lists and dicts of them (with `str` keys); each comes back as it was given.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def __getitem__(self, key: str) -> Any:
+        value, _ = self._found(key)
+        return value
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self.set(key, value)
+
+    def __delitem__(self, key: str) -> None:
+        if self.delete(key) == 0:
+            raise KeyError(key)
+
+    def __contains__(self, key: str) -> bool:
+        exists: bool = self._ask("kv.exists", {"key": key})["exists"]
+        return exists
+
+    def __iter__(self) -> Iterator[str]:
+        return self.keys()
+
+    def __len__(self) -> int:
+        return self.count()
+
+    def get(self, key: str, default: Any = None) -> Any:
+        answer = self._ask("kv.get", {"key": key})
+        return answer["value"] if answer["found"] else default
+
+    def get_versioned(self, key: str) -> Tuple[Any, int]:
+        """The value and its version, for `set(…, if_version=…)`. KeyError where there is none."""
+        return self._found(key)
+
+    def mget(self, keys: Iterable[str]) -> Dict[str, Any]:
+        """The values of those keys that are there."""
+        given = [*keys]
+        values = self._ask("kv.mget", {"keys": given})["values"]
+        return {key: each["value"] for key, each in zip(given, values) if each["found"]}
+
+    def set(
+        self,
+        key: str,
+        value: Any,
+        *,
+        ttl_ms: Optional[int] = None,
+        keep_ttl: Optional[bool] = None,
+        if_absent: Optional[bool] = None,
+        if_present: Optional[bool] = None,
+        if_version: Optional[int] = None,
+    ) -> Optional[int]:
+        """Gives the value's version, or None where a condition does not hold. `if_version=0`: if there is none."""
+        options = _given(
+            ttlMs=ttl_ms, keepTtl=keep_ttl, ifAbsent=if_absent, ifPresent=if_present, ifVersion=if_version
+        )
+        answer = self._ask("kv.set", {"key": key, "value": value, **options})
+        return int(answer["version"]) if answer["set"] else None
+
+    def mset(self, items: Mapping[str, Any], *, ttl_ms: Optional[int] = None) -> None:
+        """Set all or none."""
+        given = [{"key": key, "value": value} for key, value in items.items()]
+        self._ask("kv.mset", _given(items=given, ttlMs=ttl_ms))
+
+    def delete(self, *keys: str) -> int:
+        """Gives how many there were."""
+        return _count_of(self._ask("kv.delete", {"keys": keys}))
+
+    def increment(self, key: str, by: Union[int, float] = 1, *, ttl_ms: Optional[int] = None) -> Union[int, float]:
+        """Gives the new number. `ttl_ms` is for a key that begins with this. An int takes no float."""
+        value: Union[int, float] = self._ask("kv.increment", _given(key=key, by=by, ttlMs=ttl_ms))["value"]
+        return value
+
+    def expire(self, key: str, ttl_ms: int) -> bool:
+        """Whether the key is there."""
+        found: bool = self._ask("kv.expire", {"key": key, "ttlMs": ttl_ms})["found"]
+        return found
+
+    def persist(self, key: str) -> bool:
+        """Whether the key was to expire, and now is not."""
+        persisted: bool = self._ask("kv.persist", {"key": key})["persisted"]
+        return persisted
+
+    def ttl_ms(self, key: str) -> Optional[int]:
+        """How long the key has left; None where it does not expire. KeyError where there is none."""
+        answer = self._ask("kv.ttl", {"key": key})
+        if not answer["found"]:
+            raise KeyError(key)
+        left: Optional[int] = answer["ttlMs"]
+        return left
+
+    def keys(self, pattern: str = "*") -> Iterator[str]:
+        """In the order of their characters: `*` is any text, `?` one character, `[a-z]` one of these."""
+        for page in self._pages("kv.keys", pattern):
+            yield from page["keys"]
+
+    def items(self, pattern: str = "*") -> Iterator[Tuple[str, Any]]:
+        for page in self._pages("kv.scan", pattern):
+            for entry in page["entries"]:
+                yield entry["key"], entry["value"]
+
+    def count(self, pattern: str = "*") -> int:
+        return _count_of(self._ask("kv.count", {"pattern": pattern}))
+
+    def size_bytes(self, *keys: str) -> int:
+        """Bytes of these keys and their values; without keys, of all."""
+        return int(self._ask("kv.size", {"keys": keys} if keys else {})["bytes"])
+
+    def purge(self) -> int:
+        """Remove keys that have expired now, rather than in the background."""
+        return _count_of(self._ask("kv.purge", {}))
+
+    def _found(self, key: str) -> Tuple[Any, int]:
+        answer = self._ask("kv.get", {"key": key})
+        if not answer["found"]:
+            raise KeyError(key)
+        return answer["value"], int(answer["version"])
+
+    def _pages(self, method: str, pattern: str) -> Iterator[Mapping[str, Any]]:
+        cursor: Optional[str] = None
+        while True:
+            page = self._ask(method, _given(pattern=pattern, cursor=cursor))
+            yield page
+            cursor = page.get("nextCursor")
+            if cursor is None:
+                return
+
+    def _ask(self, method: str, params: Mapping[str, Any]) -> Any:
+        return self._client._ask(method, params, _same)
 
 
 class Schema:

@@ -339,6 +339,88 @@ class Calls(DaemonTest):
         self.assertTrue(all(thread is threading.current_thread() for _, thread in seen))
 
 
+class Keys(DaemonTest):
+    def test_every_value_comes_back_as_it_is(self) -> None:
+        values: List[Any] = [
+            None,
+            True,
+            0,
+            2**63 - 1,
+            -(2**63),
+            2.0,
+            0.1,
+            -0.0,
+            math.inf,
+            "",
+            "a\0b 😀",
+            b"",
+            b"\x00\xff",
+            [],
+            {},
+            {"a": [1, 2.0, 2**60, b"\x00", None, {"b": -0.0}], "$ref": "x"},
+        ]
+        kv = self.connect().kv
+        for at, value in enumerate(values):
+            kv[f"v{at}"] = value
+            back = kv[f"v{at}"]
+            self.assertEqual((type(back), repr(back)), (type(value), repr(value)))
+        self.assertEqual([value for _, value in kv.items("v?")], values[:10])
+        for value in (math.nan, 2**63, [2**63], {1: 2}, object()):
+            with self.assertRaises((ValueError, TypeError)):
+                kv["v0"] = value
+
+    def test_it_is_a_dict_of_the_tenant(self) -> None:
+        db = self.connect()
+        db.create_tenant("k")
+        kv = db.with_scope(tenant="k").kv
+        kv.mset({"a": 1, "b": None, "A": [1]})
+        self.assertEqual(([*kv], len(kv), "a" in kv, "c" in kv), (["A", "a", "b"], 3, True, False))
+        self.assertEqual((kv.get("b", 5), kv.get("c", 5)), (None, 5))
+        self.assertEqual(kv.mget(["b", "c", "a"]), {"b": None, "a": 1})
+        del kv["b"]
+        for missing in (lambda: kv["b"], lambda: kv.__delitem__("b"), lambda: kv.ttl_ms("b")):
+            with self.assertRaises(KeyError):
+                missing()
+        self.assertEqual((kv.delete("a", "A", "none"), len(kv), kv.size_bytes()), (2, 0, 0))
+        self.assertNotIn("a", db.kv)
+
+    def test_conditions_and_versions(self) -> None:
+        kv = self.connect().kv
+        first = kv.set("c", 1, if_absent=True)
+        self.assertIsNotNone(first)
+        self.assertIsNone(kv.set("c", 2, if_absent=True))
+        self.assertIsNone(kv.set("none", 2, if_present=True))
+        value, version = kv.get_versioned("c")
+        self.assertEqual((value, version), (1, first))
+        self.assertIsNotNone(kv.set("c", 2, if_version=version))
+        self.assertIsNone(kv.set("c", 3, if_version=version))
+        self.assertEqual(kv["c"], 2)
+
+    def test_numbers_and_times(self) -> None:
+        kv = self.connect().kv
+        self.assertEqual((kv.increment("n"), kv.increment("n", 2**62)), (1, 2**62 + 1))
+        with self.assertRaises(cinch.Refused) as refused:
+            kv.increment("n", 0.5)
+        self.assertEqual(refused.exception.kind, "notThatNumber")
+        self.assertEqual(repr([kv.increment("f", 1.5), kv.increment("f", 0.5)]), "[1.5, 2.0]")
+        kv.set("t", 1, ttl_ms=1_000_000)
+        kv.set("t", 2, keep_ttl=True)
+        self.assertGreater(kv.ttl_ms("t") or 0, 900_000)
+        self.assertEqual((kv.persist("t"), kv.persist("t"), kv.ttl_ms("t")), (True, False, None))
+        self.assertEqual((kv.expire("t", 500_000), kv.expire("none", 5)), (True, False))
+        self.assertLessEqual(kv.ttl_ms("t") or 0, 500_000)
+        self.assertEqual(kv.purge(), 0)
+
+    def test_many_keys_come_in_pages(self) -> None:
+        db = self.connect()
+        db.create_tenant("many")
+        kv = db.with_scope(tenant="many").kv
+        kv.mset({f"k{n:04}": n for n in range(2_500)})
+        self.assertEqual([*kv], [f"k{n:04}" for n in range(2_500)])
+        self.assertEqual([value for _, value in kv.items("k1*")], [*range(1_000, 2_000)])
+        self.assertEqual(kv.count("k?[0-4]*"), 1_500)
+
+
 class Readme(DaemonTest):
     def test_the_example_of_the_readme_runs(self) -> None:
         (example,) = re.findall(r"```python\n(.*?)```", (HERE / "README.md").read_text("utf-8"), re.S)
@@ -346,8 +428,9 @@ class Readme(DaemonTest):
         with mock.patch.dict(os.environ, CINCH_PROJECT=str(self.project)), contextlib.redirect_stdout(output):
             exec(compile(example, "README.md", "exec"), {})
         lines = output.getvalue().splitlines()
-        self.assertEqual(lines[:2], ["good evening 2.0", "3 notes of acme, 1 of main"])
-        self.assertTrue(lines[2].startswith("sqlError 1300"), lines[2])
+        greeting = f"{{'text': 'hello', 'seen': {2**60}}} 1 ['greeting']"
+        self.assertEqual(lines[:3], ["good evening 2.0", "3 notes of acme, 1 of main", greeting])
+        self.assertTrue(lines[3].startswith("sqlError 1300"), lines[3])
 
 
 class Life(DaemonTest):
