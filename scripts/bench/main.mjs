@@ -1,7 +1,7 @@
 /**
  * What cinch does, against peers measured in the same minutes. Needs a compiled cinch (`npx tsc -p tsconfig.build.json`).
  *
- *     node scripts/bench/main.mjs [point-read] [insert] [tenants] [schema] [branches] [merge] [isolation] [options]
+ *     node scripts/bench/main.mjs [point-read] [insert] [kv] [tenants] [schema] [branches] [merge] [isolation] [options]
  *
  *     --rounds N      interleaved rounds (default 5)
  *     --quick         small and short: shows that the bench works, not how fast anything is
@@ -20,6 +20,7 @@ import { parseArgs } from 'node:util'
 import { branches } from './branches.mjs'
 import { insert } from './insert.mjs'
 import { isolation } from './isolation.mjs'
+import { keyValue } from './kv.mjs'
 import { merge } from './merge.mjs'
 import { pointRead } from './point-read.mjs'
 import { schema } from './schema.mjs'
@@ -31,6 +32,7 @@ import { tenants } from './tenants.mjs'
 const workloads = {
   'point-read': { title: 'Point read by key over the socket', run: pointRead },
   insert: { title: 'Insert', run: insert },
+  kv: { title: 'Key-value store', run: keyValue },
   tenants: { title: 'Tenants', run: tenants },
   schema: { title: 'Schema edit over many files', run: schema },
   branches: { title: 'Branches', run: branches },
