@@ -33,7 +33,18 @@ import type { Proof } from './proofs.ts'
 import { brokenReferences, childProofs, indexProofs, reshapeProofs } from './proofs.ts'
 import type { Reshape, Rows } from './rows.ts'
 import { affinity, noRows, renamedColumnRows, reshapedRows, rowidName, rowsOf, withRows } from './rows.ts'
-import { expressionText, foldName, hasComment, literal, quoteName, quoteText, sameName, tokenize } from './sql.ts'
+import type { Token } from './sql.ts'
+import {
+  expressionText,
+  foldName,
+  hasComment,
+  isOperator,
+  literal,
+  quoteName,
+  quoteText,
+  sameName,
+  tokenize,
+} from './sql.ts'
 
 export type { Proof } from './proofs.ts'
 
@@ -461,7 +472,18 @@ function planCreateTrigger(planner: Planner, { trigger }: ChangeOf<'createTrigge
   const parsed = parseTrigger(trigger.sql)
   const isIt = sameName(parsed.name, trigger.name) && sameName(parsed.table, trigger.table)
   if (!isIt) invalid(planner, `the SQL of ${trigger.name} on ${trigger.table} makes ${parsed.name} on ${parsed.table}`)
+  requireNoSystemTable(planner, parsed.sql)
   return stepsOnly(planner, [{ sql: parsed.sql, inverse: `DROP TRIGGER ${quoteName(trigger.name)}` }])
+}
+
+/** Rows are written without a look at what their triggers do, so what no client may touch is not named in one. */
+function requireNoSystemTable(planner: Planner, sql: string): void {
+  const tokens = tokenize(sql)
+  const isName = ({ kind }: Token) => kind === 'word' || kind === 'name'
+  const reserved = tokens.find((token, at) => {
+    return isName(token) && isReservedName(token.value) && !isOperator(tokens[at + 1], '(')
+  })
+  if (reserved) invalid(planner, `it names ${reserved.value}; names that start with __ or sqlite_ are reserved`)
 }
 
 /** A step of SQLite's own ALTER TABLE, with the proofs that a rebuild to the same shape would need. */
