@@ -214,6 +214,31 @@ export const errors = {
     message: 'Value refused',
     data: z.object({ where: z.string(), reason: z.string() }),
   },
+  transactionNotFound: {
+    code: 1310,
+    message: 'No such transaction',
+    data: z.object({ transaction: z.string() }),
+    hint: 'a transaction is known to the connection that began it, and to no other',
+  },
+  transactionEnded: {
+    code: 1311,
+    message: 'The transaction is over',
+    data: z.object({
+      transaction: z.string(),
+      reason: z
+        .enum(['committed', 'rolledBack', 'idle', 'tooLong', 'stopped', 'failed', 'processEnded'])
+        .describe(
+          'stopped: by a call in it that was cancelled or late; failed: by SQLite, as the error of a call said',
+        ),
+    }),
+    hint: 'begin another one',
+  },
+  transactionReadOnly: {
+    code: 1312,
+    message: 'The transaction only reads',
+    data: z.object({ transaction: z.string() }),
+    hint: 'transaction.begin with mode write',
+  },
 
   // Generated code
   languageNotFound: {

@@ -26,6 +26,13 @@ export const Limits = z.strictObject({
   maxWaitingStatements: count(1_000).describe('statements that wait for such a process'),
   maxStatementMs: count(600_000).describe('how long a statement in a process may take'),
   maxStatementBytes: bytes(512 * MiB).describe('memory that such a process may take up'),
+  maxTransactions: count(32).describe('transactions open at a time, each in a process of its own'),
+  maxTransactionsPerSession: count(16).describe('the same, of one session'),
+  maxTransactionIdleMs: count(10_000).describe(
+    'how long a transaction may wait for its next call; then it is rolled back',
+  ),
+  maxTransactionMs: count(300_000).describe('how long a transaction may be open; then it is rolled back'),
+  maxWaitingWriters: count(1_000).describe('calls that wait until a tenant’s transaction, or long write, is through'),
   maxOpenFiles: count(500).describe('tenant files open at a time'),
 })
 export type Limits = z.infer<typeof Limits>

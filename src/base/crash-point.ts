@@ -23,7 +23,7 @@ export const crashPoints = [
   // Writes of one turn of the event loop, to a tenant's file or to the catalog, before they are answered.
   'group.committing',
   'group.committed',
-  // The same in the process of a statement: it dies, and the daemon goes on.
+  // The same in the process of a statement, or of a transaction: it dies, and the daemon goes on.
   'statement.committing',
   'statement.committed',
   // The write-ahead log goes into its file.

@@ -1,7 +1,10 @@
 import { assert } from '../base/assert.ts'
+import { refuse } from '../base/refusal.ts'
 import type { Branch } from '../engine/branch.ts'
 import type { Engine } from '../engine/engine.ts'
+import type { Place } from '../engine/sql.ts'
 import type { Tenant } from '../engine/tenant.ts'
+import type { Transaction } from '../engine/transactions.ts'
 import type { Call } from '../methods/method.ts'
 import { type CallParams, RunningCall } from '../rpc/call.ts'
 import type { RequestId, Session } from '../rpc/session.ts'
@@ -38,4 +41,26 @@ export class DaemonCall extends RunningCall implements Call {
     this.#tenant = this.engine.tenant(database ?? scope.database, branch ?? scope.branch, tenant ?? scope.tenant)
     return this.#tenant
   }
+
+  transaction(id: string): Transaction {
+    const transaction = this.engine.parts.transactions.get(this.session, id)
+    this.#tenant = transaction.tenant
+    this.lane = 'process'
+    return transaction
+  }
+
+  place(scope: { database?: string; branch?: string; tenant?: string; transaction?: string }): Place {
+    if (scope.transaction === undefined) return this.tenant(scope)
+    const transaction = this.transaction(scope.transaction)
+    requireSame('tenant', scope.tenant, transaction.tenant.name)
+    requireSame('branch', scope.branch, transaction.tenant.branch.name)
+    requireSame('database', scope.database, transaction.tenant.branch.database.row.name)
+    return transaction
+  }
+}
+
+/** A call in a transaction need not say where that is; if it does, it has to be right. */
+function requireSame(noun: string, given: string | undefined, actual: string): void {
+  if (given === undefined || given === actual) return
+  refuse('invalidValue', { where: noun, reason: `the transaction is of ${noun} ${actual}` })
 }

@@ -115,7 +115,7 @@ export class Daemon implements DaemonControl, Observer, AsyncDisposable {
   }
 
   stats(): ReturnType<DaemonControl['stats']> {
-    const { pool, config } = this.engine.parts
+    const { pool, config, transactions } = this.engine.parts
     const { rss, heapUsed, external } = process.memoryUsage()
     let inFlight = 0
     for (const session of this.#sessions) inFlight += session.unanswered
@@ -124,6 +124,7 @@ export class Daemon implements DaemonControl, Observer, AsyncDisposable {
       sessions: this.#sessions.size,
       sessionsStarted: this.#lastSession,
       inFlight,
+      openTransactions: transactions.count,
       openFiles: pool.size,
       filesOpened: pool.opened,
       logBytes: pool.logBytes,
@@ -228,6 +229,7 @@ export class Daemon implements DaemonControl, Observer, AsyncDisposable {
     session.connection.onNotification('exit', () => void session.close())
     void session.ended.then(() => {
       this.#sessions.delete(session)
+      this.engine.parts.transactions.endOf(session)
       this.#options.log.debug({ session: session.id, client: session.client?.name }, 'disconnected')
       if (this.#sessions.size > 0 || this.#stopping) return
       if (this.#endsWithLastSession) void this.stop()

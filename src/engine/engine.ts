@@ -23,6 +23,7 @@ import { settlePlans } from './plans.ts'
 import { Positions } from './positions.ts'
 import { Sharing } from './sharing.ts'
 import type { Tenant } from './tenant.ts'
+import { Transactions } from './transactions.ts'
 import { settleWriters } from './writers.ts'
 
 /** What the parts of the engine share. */
@@ -38,6 +39,7 @@ export interface EngineParts {
   readonly drain: Drain
   readonly sharing: Sharing
   readonly expiry: Expiry
+  readonly transactions: Transactions
   readonly ids: IdSource
   /** The time in ms since 1970. */
   clock(): number
@@ -129,6 +131,7 @@ export class Engine implements AsyncDisposable {
       drain: new Drain(() => parts, log),
       sharing: new Sharing(() => parts),
       expiry: new Expiry(() => parts, log),
+      transactions: new Transactions(() => parts, config.limits.maxTransactions),
       ids: new IdSource(),
       clock,
       now: () => new Date(clock()).toISOString(),
@@ -264,7 +267,8 @@ export class Engine implements AsyncDisposable {
 
   /** Finish what is under way, bring everything to disk, and let go of the project. */
   async close(): Promise<void> {
-    const { catalog, checkpointer, drain, expiry, pool, positions, processLane, sharing } = this.parts
+    const { catalog, checkpointer, drain, expiry, pool, positions, processLane, sharing, transactions } = this.parts
+    await transactions.close()
     await expiry.stop()
     await drain.stop()
     await sharing.settled()

@@ -1,8 +1,8 @@
 import { nextExpiry, purge } from '../kv/operations.ts'
 import type { Slice } from '../kv/scan.ts'
 import type { Reader } from '../storage/tenant-file.ts'
+import type { Caller } from './caller.ts'
 import { Slices } from './slices.ts'
-import type { Caller } from './sql.ts'
 import type { Tenant } from './tenant.ts'
 
 /**

@@ -6,10 +6,15 @@ import type { Verdict } from '../query/gate.ts'
 import { type Lane, laneOf, noteTime, readInline } from '../query/lane.ts'
 import type { ReadJob, RowText } from '../query/process-lane.ts'
 import { type PlanStep, queryPlan } from '../query/query-plan.ts'
-import type { StatementWatch } from '../query/watch.ts'
+import { type StatementWatch, tellSlow } from '../query/watch.ts'
 import type { Prepared } from '../storage/statements.ts'
 import type { Writer } from '../storage/tenant-file.ts'
+import type { Caller } from './caller.ts'
 import type { Tenant } from './tenant.ts'
+import { Transaction } from './transactions.ts'
+
+/** Where a call does its work: in a tenant, or in a transaction that is open on one. */
+export type Place = Tenant | Transaction
 
 /** What a statement that reads is given besides its text and parameters. */
 export interface ReadOptions {
@@ -19,32 +24,23 @@ export interface ReadOptions {
   readonly caller: Caller
 }
 
-/** Who waits for a statement. */
-export interface Caller {
-  /** Aborted when nobody waits any more. */
-  readonly signal: AbortSignal
-  /** What the caller asks to be written later waits for this: the statement must not see it. */
-  beforeWrites(snapshot: Promise<void>): void
-  /** Whatever the caller asks later waits until the function is called that this gives. */
-  beforeAll(): () => void
-}
-
 /** Run a statement that reads: here, or in a process if it may take long. */
 export function runQuery(
-  tenant: Tenant,
+  place: Place,
   sql: string,
   params: Params,
   options: ReadOptions,
 ): RowSet | Promise<RowSet | RowText> {
-  const verdict = tenant.branch.head.verdict(sql)
+  const verdict = place.head.verdict(sql)
   if (verdict.kind !== 'read')
     refuse('sqlRefused', { rule: 'write', reason: 'query.run only reads; use query.execute' })
-  const found = tenant.read((reader) => {
+  if (place instanceof Transaction) return place.read(sql, params, options)
+  const found = place.read((reader) => {
     const prepared = prepare(reader, sql)
     const lane = laneOf(reader, prepared, sql, verdict)
     if (lane.name === 'inline') return readInline(prepared, params, options.limits, verdict)
-    return new ReadAside(tenant, prepared, sql, params, options)
-  })
+    return new ReadAside(place, prepared, sql, params, options)
+  }, options.caller)
   if (!(found instanceof Promise)) return found instanceof ReadAside ? found.run() : found
   return found.then<RowSet | RowText>((found) => (found instanceof ReadAside ? found.run() : found))
 }
@@ -102,33 +98,28 @@ export interface WriteOptions {
 }
 
 /** Run a statement that writes rows. */
-export function execute(tenant: Tenant, sql: string, params: Params, options: WriteOptions): Promise<WriteResult> {
-  const verdict = tenant.branch.head.verdict(sql)
+export function execute(place: Place, sql: string, params: Params, options: WriteOptions): Promise<WriteResult> {
+  const verdict = place.head.verdict(sql)
   if (verdict.kind !== 'write') {
     refuse('sqlRefused', { rule: 'read', reason: 'query.execute only writes; use query.run' })
   }
-  return writeStatements(
-    tenant,
-    [{ sql, params, kind: 'write', verdict }],
-    options,
-    ([result]) => result as WriteResult,
-  )
+  return writeStatements(place, [{ sql, params, kind: 'write', verdict }], options, ([result]) => result as WriteResult)
 }
 
 /** Run statements in one transaction: all of them or none. Those that read see what those before them wrote. */
 export function executeBatch(
-  tenant: Tenant,
+  place: Place,
   statements: readonly { readonly sql: string; readonly params: Params }[],
   options: WriteOptions,
 ): Promise<readonly WriteResult[]> {
-  const { head } = tenant.branch
+  const { head } = place
   // A text that comes again and again is looked up once, and is one string, with its hash, for whoever looks it up later.
   let known: Pick<Judged, 'sql' | 'verdict'> | undefined
   const judged = statements.map(({ sql, params }): Judged => {
     if (known?.sql !== sql) known = { sql, verdict: head.verdict(sql) }
     return { sql: known.sql, params, kind: known.verdict.kind, verdict: known.verdict }
   })
-  return writeStatements(tenant, judged, options, (results) => results)
+  return writeStatements(place, judged, options, (results) => results)
 }
 
 interface Judged extends BatchStatement {
@@ -137,16 +128,17 @@ interface Judged extends BatchStatement {
 
 /** Here, or in a process if one of them may take long. */
 function writeStatements<T>(
-  tenant: Tenant,
+  place: Place,
   statements: readonly Judged[],
   options: WriteOptions,
   show: (results: readonly WriteResult[]) => T,
 ): Promise<T> {
+  if (place instanceof Transaction) return place.write(statements.map(unjudged), options).then(show)
   const mayBeLong = statements.filter(({ verdict }) => verdict.loops || verdict.inflates)
   const isLong = (writer: Writer) =>
     mayBeLong.some(({ sql, verdict }) => laneOf(writer, prepare(writer, sql), sql, verdict).name === 'process')
   const work = (writer: Writer) => {
-    if (isLong(writer)) return new WriteAside(tenant, statements, options)
+    if (isLong(writer)) return new WriteAside(place, statements, options)
     const startedAt = mayBeLong.length > 0 ? performance.now() : 0
     const results = runBatch(writer, statements, options.limits)
     if (mayBeLong.length > 0) {
@@ -156,7 +148,7 @@ function writeStatements<T>(
     return results
   }
   const isSolo = statements.some(({ verdict }) => verdict.solo)
-  const done = isSolo ? tenant.writeAlone(work) : tenant.write(work)
+  const done = isSolo ? place.writeAlone(work, options.caller) : place.write(work, options.caller)
   return done.then((done) => (done instanceof WriteAside ? done.run().then(show) : show(done)))
 }
 
@@ -169,7 +161,7 @@ class WriteAside {
 
   constructor(tenant: Tenant, statements: readonly Judged[], options: WriteOptions) {
     this.#tenant = tenant
-    this.#statements = statements.map(({ sql, params, kind }) => ({ sql, params, kind }))
+    this.#statements = statements.map(unjudged)
     this.#options = options
     this.#settled = options.caller.beforeAll()
     if (options.limits.watch) options.limits.watch.lane = 'process'
@@ -180,18 +172,17 @@ class WriteAside {
     const { maxRows, maxBytes, watch } = limits
     try {
       const job = { statements: this.#statements, limits: { maxRows, maxBytes } }
-      const { results, ms } = await this.#tenant.writeAside(job, caller.signal)
-      if (watch && ms >= watch.slowMs) this.#tell(watch, ms, results)
+      const { results, ms } = await this.#tenant.writeAside(job, caller)
+      if (watch && ms >= watch.slowMs) tellSlow(watch, this.#statements, ms, results)
       return results
     } finally {
       this.#settled()
     }
   }
+}
 
-  #tell(watch: StatementWatch, ms: number, results: readonly WriteResult[]): void {
-    const rows = results.reduce((sum, { changes }) => sum + changes, 0)
-    watch.slow(this.#statements.map(({ sql }) => sql).join('; '), ms, rows)
-  }
+function unjudged({ sql, params, kind }: Judged): BatchStatement {
+  return { sql, params, kind }
 }
 
 export interface Explanation {
@@ -203,12 +194,16 @@ export interface Explanation {
 }
 
 /** Tell how a statement would run, without running it. */
-export async function explain(tenant: Tenant, sql: string): Promise<Explanation> {
-  const verdict = tenant.branch.head.verdict(sql)
-  const { lane, plan } = await tenant.read((reader) => {
+export async function explain(place: Place, sql: string, caller: Caller): Promise<Explanation> {
+  const verdict = place.head.verdict(sql)
+  const { kind, reads, writes } = verdict
+  if (place instanceof Transaction) {
+    const lane: Lane = { name: 'process', reason: 'it runs in the process of its transaction' }
+    return { kind, reads, writes, lane, plan: await place.plan(sql, caller) }
+  }
+  const { lane, plan } = await place.read((reader) => {
     const prepared = prepare(reader, sql)
     return { lane: laneOf(reader, prepared, sql, verdict), plan: queryPlan(reader, sql) }
-  })
-  const { kind, reads, writes } = verdict
+  }, caller)
   return { kind, reads, writes, lane, plan }
 }

@@ -5,6 +5,7 @@ import { crashPoint } from '../base/crash-point.ts'
 import { refuse } from '../base/refusal.ts'
 import type { FileRow } from '../catalog/files.ts'
 import type { TenantRow } from '../catalog/tenants.ts'
+import type { Operation } from '../query/operations.ts'
 import type { ProcessLane, WriteJob, Written } from '../query/process-lane.ts'
 import { codeOf, guarded } from '../storage/faults.ts'
 import type { PooledFile } from '../storage/file-pool.ts'
@@ -13,8 +14,11 @@ import { imageOf, openImage } from '../storage/image.ts'
 import { Statements } from '../storage/statements.ts'
 import { type Reader, requireChangeSet, TenantFile, type WritePause, type Writer } from '../storage/tenant-file.ts'
 import type { Branch } from './branch.ts'
+import type { Caller } from './caller.ts'
 import type { EngineParts } from './engine.ts'
+import type { Head } from './heads.ts'
 import { migrate } from './migrate.ts'
+import { type Waiter, WriteTurn } from './write-turn.ts'
 
 /**
  * One tenant of one branch. Whoever reads or writes rows goes through here, and finds the file at the branch's head:
@@ -29,8 +33,8 @@ export class Tenant {
   #isRetired = false
   /** Settles when the file is this branch's alone. */
   #privacy: Promise<void> | undefined
-  /** Settles when the holder of the write turn is through. */
-  #turn: Promise<void> | undefined
+  /** From the first on who holds it. */
+  #turn: WriteTurn | undefined
 
   constructor(parts: EngineParts, branch: Branch, row: TenantRow) {
     this.#parts = parts
@@ -42,11 +46,29 @@ export class Tenant {
     return this.row.name
   }
 
+  get head(): Head {
+    return this.branch.head
+  }
+
+  /** Run an operation that reads. */
+  ask<A, R>(operation: Operation<Reader, A, R>, args: A, caller: Caller): R | Promise<R> {
+    return this.read((reader) => operation(reader, args, this.#parts), caller)
+  }
+
+  /** Run an operation that writes, all or nothing. Settles when committed. */
+  change<A, R>(operation: Operation<Writer, A, R>, args: A, caller: Caller): Promise<R> {
+    return this.write((writer) => operation(writer, args, this.#parts), caller)
+  }
+
   /**
    * Read. A tenant without a file is read from the template. A file that others share and that is not at this branch's
-   * head is copied first: to bring it forward is to write it.
+   * head is copied first: to bring it forward is to write it. A write of the same session that waits for its turn comes
+   * first.
    */
-  read<T>(work: (reader: Reader) => T): T | Promise<T> {
+  read<T>(work: (reader: Reader) => T, caller?: Caller): T | Promise<T> {
+    if (this.#turn?.isHeld && caller && this.#turn.isAwaitedBy(caller.session)) {
+      return this.#turn.pass(() => this.read(work, caller), caller)
+    }
     if (this.row.fileId === null) return work(this.branch.head)
     const absence = this.#privacy ?? this.#absence
     if (absence) return absence.then(() => this.read(work))
@@ -101,7 +123,7 @@ export class Tenant {
   }
 
   /** Write in a process, with the write turn held meanwhile. */
-  writeAside(job: Pick<WriteJob, 'statements' | 'limits'>, signal: AbortSignal): Promise<Written> {
+  writeAside(job: Pick<WriteJob, 'statements' | 'limits'>, caller: Caller): Promise<Written> {
     const { config, processLane } = this.#parts
     return this.exclusively(async (file) => {
       const { path } = file
@@ -112,28 +134,29 @@ export class Tenant {
       }
       const hasCommitted = () => file.hasCommittedAside(version as number)
       const whole: WriteJob = { kind: 'write', path, durability: config.durability, ...job }
-      const written = await processLane.write(whole, signal, { mayCommit, hasCommitted })
+      const written = await processLane.write(whole, caller.signal, { mayCommit, hasCommitted })
       file.wroteAside()
       return written
-    })
+    }, caller)
   }
 
   /** Write, all or nothing. Settles when committed. */
-  write<T>(work: (writer: Writer) => T): Promise<T> {
-    if (this.#turn) return this.#turn.then(() => this.write(work))
+  write<T>(work: (writer: Writer) => T, caller?: Caller): Promise<T> {
     try {
-      if (this.#isShared) return this.#makeWritable().then(() => this.write(work))
+      if (this.#turn?.isHeld) return this.#turn.pass(() => this.write(work, caller), caller)
+      if (this.#isShared) return this.#makeWritable().then(() => this.write(work, caller))
       const file = this.#writable()
-      return file.pause === undefined ? file.write(work) : awaited(file.pause).then(() => this.write(work))
+      return file.pause === undefined ? file.write(work) : awaited(file.pause).then(() => this.write(work, caller))
     } catch (error) {
       return Promise.reject(error)
     }
   }
 
   /** Write in a transaction of its own: for statements whose failure ends the transaction they are in. */
-  async writeAlone<T>(work: (writer: Writer) => T): Promise<T> {
+  async writeAlone<T>(work: (writer: Writer) => T, caller?: Caller): Promise<T> {
     for (;;) {
-      if (this.#turn || this.#isShared) await (this.#turn ?? this.#makeWritable())
+      if (this.#turn?.isHeld) return this.#turn.pass(() => this.writeAlone(work, caller), caller)
+      if (this.#isShared) await this.#makeWritable()
       else {
         const file = this.#writable()
         if (file.pause === undefined) return file.writeAlone(work)
@@ -146,34 +169,42 @@ export class Tenant {
    * Hold the tenant's write turn: other writes wait until `work` is through, reads go on. The file is there, at the
    * branch's head, and everything written before is committed.
    */
-  exclusively<T>(work: (file: TenantFile) => Promise<T>): Promise<T> {
-    return this.hold(async () => {
-      while (this.#isShared) await this.#makeWritable()
-      const file = this.#writable()
-      file.flush()
-      return this.#parts.pool.keep(this.row.fileId as number, () => work(file))
-    })
+  exclusively<T>(work: (file: TenantFile) => Promise<T>, waiter?: Waiter): Promise<T> {
+    return this.hold(
+      async () => {
+        while (this.#isShared) await this.#makeWritable()
+        const file = this.#writable()
+        file.flush()
+        return this.#parts.pool.keep(this.row.fileId as number, () => work(file))
+      },
+      { waiter },
+    )
   }
 
   /**
    * Hold the tenant's write turn, whether it has a file or not. Forks and edits wait for those who hold one; not for who
    * does so in the background, and looks again afterwards whether what it did still holds.
    */
-  async hold<T>(work: () => Promise<T>, { inBackground = false } = {}): Promise<T> {
-    while (this.#turn) await this.#turn
-    let end!: () => void
-    this.#turn = new Promise((resolve) => {
-      end = resolve
-    })
+  async hold<T>(work: () => Promise<T>, { waiter, inBackground = false }: HoldOptions = {}): Promise<T> {
+    this.#turn ??= new WriteTurn(this.#parts.config.limits.maxWaitingWriters)
     const holders = inBackground ? this.branch.takenInBackground : this.branch.taken
-    holders.set(this.name, this)
+    const waiting = this.#turn.take(() => holders.set(this.name, this), waiter)
+    if (waiting) await waiting
     try {
       return await work()
     } finally {
       holders.delete(this.name)
-      this.#turn = undefined
-      end()
+      this.#turn.end()
     }
+  }
+
+  /** Let nobody else take the write turn until `unreserveTurn`; settles when its holder is through. */
+  async reserveTurn(): Promise<void> {
+    await this.#turn?.reserve()
+  }
+
+  unreserveTurn(): void {
+    this.#turn?.unreserve()
   }
 
   /** Leave the file, which is closed, to another thread until `work` is through: reads wait for that, too. */
@@ -186,14 +217,9 @@ export class Tenant {
     while (this.#absence) await this.#absence
   }
 
-  /** Wait until nobody holds the write turn. */
-  async idle(): Promise<void> {
-    while (this.#turn) await this.#turn
-  }
-
-  /** Whether somebody holds the write turn. */
+  /** Whether somebody holds the write turn, or waits for it. */
   get isTaken(): boolean {
-    return this.#turn !== undefined
+    return this.#turn !== undefined && !this.#turn.isFree
   }
 
   /**
@@ -460,6 +486,12 @@ export class Tenant {
     catalog.tenants.setFile(this.row, file.id)
     return { ...this.row, fileId: file.id }
   }
+}
+
+interface HoldOptions {
+  /** Who waits for the turn. */
+  readonly waiter?: Waiter | undefined
+  readonly inBackground?: boolean
 }
 
 function awaited(pause: WritePause): Promise<unknown> {

@@ -11,6 +11,8 @@ import type { Branch } from './branch.ts'
 import type { EngineParts } from './engine.ts'
 import { keepFile } from './sharing.ts'
 import type { Tenant } from './tenant.ts'
+import type { Waiter } from './write-turn.ts'
+import { holdPatiently } from './writers.ts'
 
 /** The tenant every branch has: it cannot be deleted or renamed. */
 const mainTenant = 'main'
@@ -117,7 +119,7 @@ export async function deleteTenant(parts: EngineParts, branch: Branch, name: str
   if (name === mainTenant) refuse('protected', { noun: 'tenant', name })
   branch.requireWritable()
   const tenant = branch.tenant(name)
-  await tenant.hold(async () => {
+  await holdPatiently(tenant, async () => {
     await parts.sharing.readyToLeave(branch, tenant.fileIds)
     const steps = tenant.row.fileId === null ? keepFile : parts.sharing.leave(branch, tenant.file)
     crashPoint('tenantDelete.handedOver')
@@ -148,7 +150,7 @@ export async function renameTenant(
   checkName('tenant', newName)
   branch.requireWritable()
   const tenant = branch.tenant(name)
-  return tenant.hold(async () => {
+  return holdPatiently(tenant, async () => {
     await parts.sharing.readyToMove(branch, tenant.fileIds)
     if (branch.resolve(newName)) {
       refuse('tenantExists', { database: branch.database.row.name, branch: branch.name, tenant: newName })
@@ -194,7 +196,7 @@ export function sizeOfTenant(tenant: Tenant): TenantSize {
 }
 
 /** Rewrite a tenant's file without its unused pages. */
-export async function vacuumTenant(tenant: Tenant): Promise<{ before: TenantSize; after: TenantSize }> {
+export async function vacuumTenant(tenant: Tenant, waiter: Waiter): Promise<{ before: TenantSize; after: TenantSize }> {
   const before = sizeOfTenant(tenant)
   if (tenant.row.fileId === null) return { before, after: before }
   await tenant.exclusively(async (file) => {
@@ -203,7 +205,7 @@ export async function vacuumTenant(tenant: Tenant): Promise<{ before: TenantSize
       file.db.exec('vacuum')
       file.checkpoint()
     })
-  })
+  }, waiter)
   return { before, after: sizeOfTenant(tenant) }
 }
 

@@ -13,6 +13,7 @@ export const editParams = {
 export const editRefusals = [
   ...branchRefusals,
   ...writeRefusals,
+  'tenantBusy',
   'invalidName',
   'invalidChange',
   'schemaBroken',

@@ -15,6 +15,7 @@ import * as schema from './schema.ts'
 import * as session from './session.ts'
 import * as table from './table.ts'
 import * as tenant from './tenant.ts'
+import * as transaction from './transaction.ts'
 import * as view from './view.ts'
 
 /** Methods of the connection itself have no noun before them. */
@@ -36,6 +37,7 @@ const namespaces = {
   session: sessionMethods,
   table,
   tenant,
+  transaction,
   view,
 }
 const bare = { initialize, ping, shutdown }

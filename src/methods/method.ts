@@ -4,7 +4,9 @@ import { decodeValue, isPlainObject, type SqlValue, ValueFault } from '../../pro
 import { refuse } from '../base/refusal.ts'
 import type { Branch } from '../engine/branch.ts'
 import type { Engine } from '../engine/engine.ts'
+import type { Place } from '../engine/sql.ts'
 import type { Tenant } from '../engine/tenant.ts'
+import type { Transaction } from '../engine/transactions.ts'
 import type { Params, ReadLimits } from '../query/execute.ts'
 import type { StatementWatch } from '../query/watch.ts'
 import type { RunningCall } from '../rpc/call.ts'
@@ -18,6 +20,10 @@ export interface Call extends RunningCall, StatementWatch {
   /** The branch, or tenant, that the parameters name, or else the session's. */
   branch(scope: { database?: string; branch?: string }): Branch
   tenant(scope: { database?: string; branch?: string; tenant?: string }): Tenant
+  /** The session's open transaction of this id. */
+  transaction(id: string): Transaction
+  /** The transaction that the parameters name, or else the tenant. */
+  place(scope: { database?: string; branch?: string; tenant?: string; transaction?: string }): Place
 }
 
 /** What methods may ask of the daemon around them. */
@@ -53,9 +59,17 @@ export const tenantScope = {
   tenant: TenantName.optional().describe('default: the session’s, then main'),
 }
 
+/** Parameters of what can be done in a transaction, too. */
+export const placeScope = {
+  ...tenantScope,
+  transaction: z.string().max(100).optional().describe('do it in this transaction, and so in its tenant'),
+}
+
 /** What looking for a branch, or a tenant, may be refused with. */
 export const branchRefusals = ['databaseNotFound', 'branchNotFound'] as const
 export const tenantRefusals = [...branchRefusals, 'tenantNotFound'] as const
+export const transactionRefusals = ['transactionNotFound', 'transactionEnded'] as const
+export const placeRefusals = [...tenantRefusals, ...transactionRefusals, 'invalidValue'] as const
 export const writeRefusals = ['maintenance', 'branchReadOnly'] as const
 
 /** A value of the wire as SQLite takes it; `where` names the place for the refusal. */

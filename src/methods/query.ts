@@ -9,10 +9,10 @@ import {
   decodeParams,
   method,
   params,
+  placeRefusals,
+  placeScope,
   readLimits,
   StatementParams,
-  tenantRefusals,
-  tenantScope,
   writeRefusals,
 } from './method.ts'
 
@@ -34,13 +34,13 @@ const Rows = z
 
 const RowFormat = z.enum(['array', 'object']).default('array')
 
-const sqlRefusals = [...tenantRefusals, 'sqlError', 'sqlRefused', 'invalidValue', 'constraintFailed'] as const
+const sqlRefusals = [...placeRefusals, 'sqlError', 'sqlRefused', 'constraintFailed'] as const
 
 export const run = method({
   summary: 'Run one statement that reads.',
   access: 'read',
   params: params({
-    ...tenantScope,
+    ...placeScope,
     sql: Sql,
     params: StatementParams,
     rowFormat: RowFormat,
@@ -51,7 +51,7 @@ export const run = method({
   handle: (call, { sql, params, rowFormat, maxRows, ...scope }) => {
     const asObjects = rowFormat === 'object'
     const options = { limits: readLimits(call, maxRows), asObjects, caller: call }
-    const found = runQuery(call.tenant(scope), sql, decodeParams(params), options)
+    const found = runQuery(call.place(scope), sql, decodeParams(params), options)
     const show = (found: RowSet | RowText) => {
       if (!('rowText' in found)) return asObjects ? shown(found, rowFormat) : shownAsText(found)
       if (asObjects) requireDistinct(found.columns)
@@ -64,12 +64,12 @@ export const run = method({
 export const execute = method({
   summary: 'Run one statement that inserts, updates or deletes rows.',
   access: 'write',
-  params: params({ ...tenantScope, sql: Sql, params: StatementParams, rowFormat: RowFormat }),
+  params: params({ ...placeScope, sql: Sql, params: StatementParams, rowFormat: RowFormat }),
   result: z.object({ changes: z.int(), columns: Columns.optional(), rows: Rows.optional() }),
-  refusals: [...sqlRefusals, ...writeRefusals],
+  refusals: [...sqlRefusals, ...writeRefusals, 'transactionReadOnly'],
   handle: (call, { sql, params, rowFormat, ...scope }) => {
     const options = { limits: readLimits(call), caller: call }
-    const done = executeStatement(call.tenant(scope), sql, decodeParams(params), options)
+    const done = executeStatement(call.place(scope), sql, decodeParams(params), options)
     return done.then(({ changes, returned }) =>
       returned === null ? new JsonText(`{"changes":${changes}}`) : { changes, ...shown(returned, rowFormat) },
     )
@@ -80,7 +80,7 @@ export const batch = method({
   summary: 'Run several statements in one transaction: all of them or none.',
   access: 'write',
   params: params({
-    ...tenantScope,
+    ...placeScope,
     statements: z
       .array(z.strictObject({ sql: Sql, params: StatementParams }))
       .min(1)
@@ -90,10 +90,10 @@ export const batch = method({
   result: z.object({
     results: z.array(z.object({ changes: z.int(), columns: Columns.optional(), rows: Rows.optional() })),
   }),
-  refusals: [...sqlRefusals, ...writeRefusals],
+  refusals: [...sqlRefusals, ...writeRefusals, 'transactionReadOnly'],
   handle: async (call, { statements, rowFormat, ...scope }) => {
     const decoded = statements.map(({ sql, params }) => ({ sql, params: decodeParams(params) }))
-    const results = await executeBatch(call.tenant(scope), decoded, { limits: readLimits(call), caller: call })
+    const results = await executeBatch(call.place(scope), decoded, { limits: readLimits(call), caller: call })
     return {
       results: results.map(({ changes, returned }) =>
         returned === null ? { changes } : { changes, ...shown(returned, rowFormat) },
@@ -105,7 +105,7 @@ export const batch = method({
 export const explain = method({
   summary: 'Tell what a statement may do, its query plan, and where it would run.',
   access: 'read',
-  params: params({ ...tenantScope, sql: Sql }),
+  params: params({ ...placeScope, sql: Sql }),
   result: z.object({
     kind: z.enum(['read', 'write']),
     reads: z.array(z.string()).describe('tables reached, through views and triggers too'),
@@ -114,7 +114,7 @@ export const explain = method({
     plan: z.array(z.object({ id: z.int(), parent: z.int(), detail: z.string() })),
   }),
   refusals: sqlRefusals,
-  handle: (call, { sql, ...scope }) => explainStatement(call.tenant(scope), sql) as never,
+  handle: (call, { sql, ...scope }) => explainStatement(call.place(scope), sql, call) as never,
 })
 
 /** The columns of a statement, as JSON: they are the same object for every result of it. */

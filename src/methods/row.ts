@@ -1,9 +1,10 @@
 import * as z from 'zod'
 import { ColumnName, TableName } from '../../protocol/names.ts'
-import { decodeValue, encodeObjects, isPlainObject, Row } from '../../protocol/values.ts'
+import { encodeObjects, isPlainObject, Row } from '../../protocol/values.ts'
 import { runQuery } from '../engine/sql.ts'
 import type { RowSet } from '../query/execute.ts'
-import { counting, deleteRows, getRow, insertRows, listing, type RowKey, updateRows } from '../query/rows.ts'
+import * as operations from '../query/operations.ts'
+import { counting, listing, type RowKey } from '../query/rows.ts'
 import type { TableShape } from '../query/table-shape.ts'
 import { type Condition, compileWhere, type Where } from '../query/where.ts'
 import { JsonText } from '../rpc/contract.ts'
@@ -14,9 +15,9 @@ import {
   decodeRows,
   method,
   params,
+  placeRefusals,
+  placeScope,
   readLimits,
-  tenantRefusals,
-  tenantScope,
   writeRefusals,
 } from './method.ts'
 
@@ -38,14 +39,14 @@ const OrderBy = z
   .describe('column names; a leading - sorts from the greatest to the smallest')
 
 const maxRows = 1_000_000
-const readRefusals = [...tenantRefusals, 'tableNotFound', 'columnNotFound', 'invalidValue', 'sqlError'] as const
-const changeRefusals = [...readRefusals, ...writeRefusals, 'constraintFailed'] as const
+const readRefusals = [...placeRefusals, 'tableNotFound', 'columnNotFound', 'sqlError'] as const
+const changeRefusals = [...readRefusals, ...writeRefusals, 'transactionReadOnly', 'constraintFailed'] as const
 
 export const insert = method({
   summary: 'Insert rows, all or none, and give them back as they are stored.',
   access: 'write',
   params: params({
-    ...tenantScope,
+    ...placeScope,
     table: TableName,
     rows: z.array(Row).min(1).max(maxRows),
     returning: z.enum(['rows', 'none']).default('rows').describe('none: leave out the rows in the answer'),
@@ -53,9 +54,8 @@ export const insert = method({
   result: z.object({ rows: z.array(Row), count: z.int() }),
   refusals: changeRefusals,
   handle: (call, { table, rows, returning, ...scope }) => {
-    const { tenant, shape } = at(call, table, scope)
-    const options = { decode: decodeValue, clock: call.engine.parts, returning: returning === 'rows' }
-    const stored = tenant.write((writer) => insertRows(writer, shape, rows, options))
+    const { place, shape } = at(call, table, scope)
+    const stored = place.change(operations.insert, { shape, rows, returning: returning === 'rows' }, call)
     return stored.then((stored) => ({ rows: objects(stored), count: stored.count }))
   },
 })
@@ -63,16 +63,13 @@ export const insert = method({
 export const get = method({
   summary: 'Get the row with this primary key, or null.',
   access: 'read',
-  params: params({ ...tenantScope, table: TableName, id: Key }),
+  params: params({ ...placeScope, table: TableName, id: Key }),
   result: z.object({ row: Row.nullable() }),
   refusals: [...readRefusals, 'notSupported'],
   handle: (call, { table, id, ...scope }) => {
-    const { tenant, shape } = at(call, table, scope)
+    const { place, shape } = at(call, table, scope)
     const key = decodeKey(id, 'id')
-    return after(
-      tenant.read((reader) => getRow(reader, shape, key)),
-      (found) => ({ row: objects(found)[0] ?? null }),
-    )
+    return after(place.ask(operations.get, { shape, key }, call), (found) => ({ row: objects(found)[0] ?? null }))
   },
 })
 
@@ -80,7 +77,7 @@ export const list = method({
   summary: 'List rows that meet a condition.',
   access: 'read',
   params: params({
-    ...tenantScope,
+    ...placeScope,
     table: TableName,
     where: WhereParam.optional(),
     orderBy: OrderBy,
@@ -91,7 +88,7 @@ export const list = method({
   result: z.object({ rows: z.array(Row) }),
   refusals: readRefusals,
   handle: (call, { table, where, orderBy, limit, offset, columns, ...scope }) => {
-    const { tenant, shape } = at(call, table, scope)
+    const { place, shape } = at(call, table, scope)
     const options = {
       where: conditionOf(shape, where),
       orderBy: orderBy.map((text) => ({ column: text.replace(/^-/, ''), descending: text.startsWith('-') })),
@@ -100,7 +97,7 @@ export const list = method({
       columns,
     }
     const { sql, params } = listing(shape, options)
-    const found = runQuery(tenant, sql, params, { limits: readLimits(call), asObjects: true, caller: call })
+    const found = runQuery(place, sql, params, { limits: readLimits(call), asObjects: true, caller: call })
     return after(found, (found) =>
       'rowText' in found ? new JsonText(`{"rows":[${found.rowText}]}`) : { rows: objects(found) },
     )
@@ -110,13 +107,13 @@ export const list = method({
 export const count = method({
   summary: 'Count the rows that meet a condition.',
   access: 'read',
-  params: params({ ...tenantScope, table: TableName, where: WhereParam.optional() }),
+  params: params({ ...placeScope, table: TableName, where: WhereParam.optional() }),
   result: z.object({ count: z.int() }),
   refusals: readRefusals,
   handle: (call, { table, where, ...scope }) => {
-    const { tenant, shape } = at(call, table, scope)
+    const { place, shape } = at(call, table, scope)
     const { sql, params } = counting(shape, conditionOf(shape, where))
-    const found = runQuery(tenant, sql, params, { limits: readLimits(call), caller: call })
+    const found = runQuery(place, sql, params, { limits: readLimits(call), caller: call })
     return after(found, (found) => ({
       count: 'rowText' in found ? JSON.parse(found.rowText)[0] : (found.rows[0]?.[0] as number),
     }))
@@ -126,13 +123,12 @@ export const count = method({
 export const update = method({
   summary: 'Update rows, each found by the primary key it carries: all or none. An unknown key is refused.',
   access: 'write',
-  params: params({ ...tenantScope, table: TableName, rows: z.array(Row).min(1).max(maxRows) }),
+  params: params({ ...placeScope, table: TableName, rows: z.array(Row).min(1).max(maxRows) }),
   result: z.object({ rows: z.array(Row), count: z.int() }),
   refusals: [...changeRefusals, 'rowNotFound', 'notSupported'],
   handle: async (call, { table, rows, ...scope }) => {
-    const { tenant, shape } = at(call, table, scope)
-    const values = decodeRows(rows)
-    const stored = await tenant.write((writer) => updateRows(writer, shape, values, clockOf(call)))
+    const { place, shape } = at(call, table, scope)
+    const stored = await place.change(operations.update, { shape, rows: decodeRows(rows) }, call)
     return { rows: objects(stored), count: rows.length }
   },
 })
@@ -140,25 +136,21 @@ export const update = method({
 const remove = method({
   summary: 'Delete the rows with these primary keys: all or none. An unknown key is refused.',
   access: 'write',
-  params: params({ ...tenantScope, table: TableName, ids: z.array(Key).min(1).max(maxRows) }),
+  params: params({ ...placeScope, table: TableName, ids: z.array(Key).min(1).max(maxRows) }),
   result: z.object({ count: z.int() }),
   refusals: [...changeRefusals, 'rowNotFound', 'notSupported'],
   handle: async (call, { table, ids, ...scope }) => {
-    const { tenant, shape } = at(call, table, scope)
+    const { place, shape } = at(call, table, scope)
     const keys = ids.map((id, at) => decodeKey(id, `ids[${at}]`))
-    return { count: await tenant.write((writer) => deleteRows(writer, shape, keys)) }
+    return { count: await place.change(operations.remove, { shape, keys }, call) }
   },
 })
 
 export { remove as delete }
 
-function at(call: Call, table: string, scope: { database?: string; branch?: string; tenant?: string }) {
-  const tenant = call.tenant(scope)
-  return { tenant, shape: tenant.branch.head.shape(table) }
-}
-
-function clockOf({ engine }: Call) {
-  return engine.parts
+function at(call: Call, table: string, scope: Parameters<Call['place']>[0]) {
+  const place = call.place(scope)
+  return { place, shape: place.head.shape(table) }
 }
 
 function conditionOf(shape: TableShape, where: z.output<typeof WhereParam> | undefined): Condition | undefined {

@@ -35,6 +35,7 @@ export const Stats = z.object({
   sessions: z.int(),
   sessionsStarted: z.int().describe('since the daemon started'),
   inFlight: z.int().describe('requests that are not answered yet'),
+  openTransactions: z.int(),
   openFiles: z.int(),
   filesOpened: z.int().describe('since the daemon started'),
   logBytes: z.int().describe('of the write-ahead logs of open files'),

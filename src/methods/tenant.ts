@@ -105,7 +105,7 @@ export const vacuum = method({
   params: params({ ...branchScope, name }),
   result: z.object({ before: Size, after: Size }),
   refusals: [...tenantRefusals, ...writeRefusals],
-  handle: (call, { name, ...scope }) => vacuumTenant(call.tenant({ ...scope, tenant: name })),
+  handle: (call, { name, ...scope }) => vacuumTenant(call.tenant({ ...scope, tenant: name }), call),
 })
 
 export const verify = method({
@@ -162,6 +162,7 @@ const importTenant = method({
   refusals: [
     ...tenantRefusals,
     ...writeRefusals,
+    'tenantBusy',
     'fileNotFound',
     'pathRefused',
     'importFailed',

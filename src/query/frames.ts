@@ -2,19 +2,23 @@
  * What the process of a statement says, in this order. `snapshot`: what is written from now on is not seen; then
  * `columns`, `rows` again and again, and `done`. Or `failed`, at any time.
  *
- * A frame: its kind (1 byte), its length (4, little-endian), its text.
+ * The process of a transaction says the same, but for `snapshot`; where no statement that reads was asked for, only how it
+ * ended.
+ *
+ * A frame: its kind (1 byte), its length (4, little-endian), its text or bytes.
  */
 export type Frame = 'snapshot' | 'columns' | 'rows' | 'done' | 'failed'
 
 const headBytes = 5
 const frameKinds: readonly Frame[] = ['snapshot', 'columns', 'rows', 'done', 'failed']
 
-export function encodeFrame(frame: Frame, text: string): Buffer {
-  const bytes = Buffer.byteLength(text)
+export function encodeFrame(frame: Frame, body: string | Uint8Array): Buffer {
+  const bytes = typeof body === 'string' ? Buffer.byteLength(body) : body.length
   const encoded = Buffer.allocUnsafe(headBytes + bytes)
   encoded.writeUInt8(frameKinds.indexOf(frame), 0)
   encoded.writeUInt32LE(bytes, 1)
-  encoded.write(text, headBytes)
+  if (typeof body === 'string') encoded.write(body, headBytes)
+  else encoded.set(body, headBytes)
   return encoded
 }
 

@@ -187,6 +187,7 @@ export class ProcessLane {
       }
       const end = () => {
         unstoppable()
+        forgetEnd()
         stopHearing()
       }
       const fail = (error: unknown) => {
@@ -204,7 +205,7 @@ export class ProcessLane {
         fail(new Refusal('limitExceeded', { limit: 'maxStatementBytes', max: maxStatementBytes }))
       }, msBetweenLooks)
       signal.addEventListener('abort', stop, { once: true })
-      void process.ended.then(() => fail(new Refusal('processEnded', {})))
+      const forgetEnd = process.hearEnd(() => fail(new Refusal('processEnded', {})))
       const stopHearing = start(process, { done, fail, unstoppable })
     })
   }
@@ -220,13 +221,18 @@ interface Run<T> {
 
 const comma = Buffer.from(',')
 
-function joined(parts: readonly Buffer[]): string {
+/** The rows of several frames, one after the other. */
+export function joined(parts: readonly Buffer[]): string {
   return Buffer.concat(parts.flatMap((part, at) => (at === 0 ? [part] : [comma, part]))).toString()
 }
 
 /** What a process says of its statement where that failed: the process is well. */
 class StatementFailure extends Error {
-  constructor({ refusal, message }: Failure) {
-    super(message, { cause: refusal ? new Refusal(refusal.kind, refusal.data as never) : new Error(message) })
+  constructor(failure: Failure) {
+    super(failure.message, { cause: errorOf(failure) })
   }
+}
+
+export function errorOf({ refusal, message }: Failure): Error {
+  return refusal ? new Refusal(refusal.kind, refusal.data as never) : new Error(message)
 }

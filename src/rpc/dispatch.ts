@@ -69,6 +69,8 @@ export class Dispatcher<C extends RunningCall> implements Dispatch {
   request(session: Session, request: Record<string, unknown>, reply: (json: string) => void): void {
     // The clock is looked at once a call: what came together is taken up one after the other.
     const startedAt = latestTime()
+    // Calls in a transaction keep their order there; what their session waits for may be its end.
+    if (isInTransaction(request.params)) return this.#run(session, request, startedAt, reply)
     session.inOrder({
       id: request.id,
       access: this.#options.registry.get(String(request.method))?.access ?? 'session',
@@ -173,6 +175,10 @@ export class Dispatcher<C extends RunningCall> implements Dispatch {
   #declares(name: string, kind: ErrorKind): boolean {
     return kind === 'methodNotFound' || (this.#options.registry.get(name)?.refusals.includes(kind) ?? false)
   }
+}
+
+function isInTransaction(params: unknown): boolean {
+  return (params as { readonly transaction?: unknown } | null | undefined)?.transaction !== undefined
 }
 
 function failureText(id: RequestId, error: WireError): string {

@@ -2,16 +2,21 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import fs from 'node:fs'
 import type { Socket } from 'node:net'
 import os from 'node:os'
-import type { Readable } from 'node:stream'
+import type { Duplex, Readable } from 'node:stream'
 import { refuse } from '../base/refusal.ts'
+import { lifelineDescriptor } from './lifeline.ts'
 
 /** A child process: it takes messages, and answers with messages, or at length on its standard output. */
 export interface Process {
   readonly pid: number
   readonly output: Readable
+  /** Bytes both ways, for one that waits for them rather than for messages. */
+  readonly pipe: Duplex
   send(message: unknown): void
   /** Hear its messages; gives what ends that. */
   hear(listener: (message: unknown) => void): () => void
+  /** Hear of its end; gives what ends that. */
+  hearEnd(listener: () => void): () => void
   /** Settles when it is gone. */
   readonly ended: Promise<void>
 }
@@ -23,10 +28,17 @@ export interface ProcessLimits {
   readonly maxWaiting: number
 }
 
+export interface ProcessOptions {
+  /** They run at the daemon's own priority, rather than at the lowest. */
+  readonly isUrgent?: boolean
+  /** Once one was needed, so many more are kept ready: the next who asks does not wait for its start. */
+  readonly spare?: number
+}
+
 /** A process without work ends after this. */
 const idleMs = 30_000
-/** Where a process finds the pipe that ends with the daemon. */
-export const lifelineDescriptor = 4
+/** Where a process finds its `pipe`. */
+export const pipeDescriptor = 5
 
 const pageBytes = 4096
 
@@ -43,21 +55,26 @@ export function residentBytes({ pid }: Process): number | undefined {
 const heapMiB = 256
 
 /**
- * Child processes that run one thing at a time, at the lowest priority: what they do takes only what nobody else needs.
- * One that is not needed any more is kept for the next who asks; one that has to stop is killed, which SQLite survives.
+ * Child processes that run one thing at a time, at the lowest priority unless they are urgent: what they do takes only what
+ * nobody else needs. One that is not needed any more is kept for the next who asks; one that has to stop is killed, which
+ * SQLite survives.
  */
 export class Processes {
   readonly #program: string
   readonly #limits: ProcessLimits
+  readonly #isUrgent: boolean
+  readonly #spare: number
   readonly #idle: RunningProcess[] = []
   readonly #busy = new Set<RunningProcess>()
   readonly #waiting: { readonly take: (process: RunningProcess) => void; readonly signal: AbortSignal }[] = []
   #isClosed = false
 
   /** @param program the path of a compiled program */
-  constructor(program: string, limits: ProcessLimits) {
+  constructor(program: string, limits: ProcessLimits, options: ProcessOptions = {}) {
     this.#program = program
     this.#limits = limits
+    this.#isUrgent = options.isUrgent ?? false
+    this.#spare = options.spare ?? 0
   }
 
   /** A process to use alone until `giveBack` or `kill`. Those who ask are served in order. */
@@ -86,8 +103,7 @@ export class Processes {
     const running = process as RunningProcess
     this.#busy.delete(running)
     if (this.#isClosed || !running.isAlive) return running.kill()
-    running.rest(() => this.#idle.splice(this.#idle.indexOf(running), 1))
-    this.#idle.push(running)
+    this.#keep(running)
     this.#serve()
   }
 
@@ -124,42 +140,64 @@ export class Processes {
   #next(): RunningProcess {
     let process = this.#idle.pop()
     while (process && !process.isAlive) process = this.#idle.pop()
-    process?.wake()
-    const next = process ?? new RunningProcess(this.#program)
+    const next = process ?? this.#start()
+    next.wake()
     this.#busy.add(next)
+    if (this.#idle.length < this.#spare) this.#keep(this.#start())
     return next
+  }
+
+  #start(): RunningProcess {
+    return new RunningProcess(this.#program, this.#isUrgent)
+  }
+
+  /** For the next who asks; one that nobody needs for long ends, unless it is a spare one. */
+  #keep(process: RunningProcess): void {
+    this.#idle.push(process)
+    process.rest(() => {
+      if (this.#idle.length <= this.#spare) return
+      this.#idle.splice(this.#idle.indexOf(process), 1)
+      process.kill()
+    })
   }
 }
 
 class RunningProcess implements Process {
   readonly pid: number
   readonly output: Readable
+  readonly pipe: Duplex
   readonly ended: Promise<void>
   readonly #child: ChildProcess
+  readonly #endListeners = new Set<() => void>()
   #idleTimer: NodeJS.Timeout | undefined
   isAlive = true
 
-  constructor(program: string) {
+  constructor(program: string, isUrgent: boolean) {
     const child = spawn(process.execPath, [`--max-old-space-size=${heapMiB}`, program], {
-      stdio: ['ignore', 'pipe', 'ignore', 'ipc', 'pipe'],
+      stdio: ['ignore', 'pipe', 'ignore', 'ipc', 'pipe', 'pipe'],
       serialization: 'advanced',
     })
     this.#child = child
     this.pid = child.pid ?? 0
     this.output = child.stdout as Readable
+    this.pipe = (child.stdio as readonly unknown[])[pipeDescriptor] as Duplex
     this.ended = new Promise((resolve) => {
       const end = () => {
         this.isAlive = false
+        for (const listener of this.#endListeners) listener()
         resolve()
       }
       child.once('exit', end)
       child.once('error', end)
     })
-    if (child.pid !== undefined) os.setPriority(child.pid, os.constants.priority.PRIORITY_LOW)
+    if (child.pid !== undefined && !isUrgent) os.setPriority(child.pid, os.constants.priority.PRIORITY_LOW)
     child.unref()
     child.channel?.unref()
     ;(child.stdio[lifelineDescriptor] as Socket).unref()
     ;(child.stdout as Socket).unref()
+    ;(this.pipe as Socket).unref()
+    // One that is killed reads no more; that it is gone is told by `ended`.
+    this.pipe.on('error', () => {})
   }
 
   send(message: unknown): void {
@@ -171,21 +209,27 @@ class RunningProcess implements Process {
     return () => this.#child.off('message', listener)
   }
 
+  hearEnd(listener: () => void): () => void {
+    this.#endListeners.add(listener)
+    return () => this.#endListeners.delete(listener)
+  }
+
   kill(): void {
     clearTimeout(this.#idleTimer)
     this.isAlive = false
+    // Who waits for its end has to get there.
+    this.#child.ref()
     this.#child.kill('SIGKILL')
   }
 
   rest(onEnd: () => void): void {
-    const end = () => {
-      onEnd()
-      this.kill()
-    }
-    this.#idleTimer = setTimeout(end, idleMs).unref()
+    this.#child.unref()
+    this.#idleTimer = setTimeout(onEnd, idleMs).unref()
   }
 
+  /** This process does not end before its work does. */
   wake(): void {
+    this.#child.ref()
     clearTimeout(this.#idleTimer)
   }
 }

@@ -231,6 +231,12 @@ export const operations: readonly Operation[] = [
     points: [...firstWrite, ...commit],
   },
   {
+    name: 'begin a transaction of a tenant without a file',
+    world: shared,
+    steps: [['transaction.begin', { tenant: 'z' }]],
+    points: firstWrite,
+  },
+  {
     name: 'write to an inherited tenant without a file',
     world: quiet,
     steps: [insert({ branch: 'leaf', tenant: 'z' }, 10), insert({ branch: 'dev', tenant: 'z' }, 11)],

@@ -578,6 +578,7 @@ describe('maintenance', () => {
     ['kv.persist', { key: 'k' }],
     ['kv.delete', { keys: ['k'] }],
     ['kv.purge', {}],
+    ['transaction.begin', {}],
     ['tenant.import', { path: file, table: 't' }],
     ['tenant.vacuum', {}],
     ['tenant.create', { name: 'n' }],
@@ -599,8 +600,11 @@ describe('maintenance', () => {
     ['schema.apply', { changes: [{ kind: 'createView', name: 'w', sql: 'select 1' }] }],
     ['database.delete', { name: 'd' }],
   ]
-  /** These make maintenance, end it, or make a database that nobody has put under it. */
-  const others = ['database.create', 'database.setMaintenance', 'branch.setMaintenance']
+  /** These make maintenance, end it, make a database that nobody has put under it, or end what was begun before it. */
+  const others = [
+    ...['database.create', 'database.setMaintenance', 'branch.setMaintenance'],
+    ...['transaction.commit', 'transaction.rollback'],
+  ]
 
   test('is known to every method that writes', () => {
     const names = [...methods].filter(([, { access }]) => access === 'write' || access === 'edit').map(([name]) => name)

@@ -215,10 +215,10 @@ describe('what a process writes', () => {
     await vi.waitFor(() => expect(fs.statSync(`${tenantPath(started.layout)}-wal`).size).toBeGreaterThan(20_000_000), {
       timeout: 20_000,
     })
-    // Another session waits for the tenant's turn, and others' reads do not.
-    const other = await started.connect()
+    // Another session's write waits for the tenant's turn, and others' reads do not.
+    const [other, third] = [await started.connect(), await started.connect()]
     const waiting = other.call('query.execute', { sql: "insert into t values (1, 'after')" })
-    expect((await other.call('query.run', { sql: 'select b from t' })).rows).toEqual([['kept']])
+    expect((await third.call('query.run', { sql: 'select b from t' })).rows).toEqual([['kept']])
     client.send(JSON.stringify({ jsonrpc: '2.0', method: '$/cancelRequest', params: { id: 'x' } }))
     expect((await answer).error?.data.kind).toBe('requestCancelled')
     expect((await waiting).changes).toBe(1)

@@ -72,6 +72,8 @@ __all__ = [
     "Refused",
     "Result",
     "TimedOut",
+    "Transaction",
+    "TransactionEnded",
     "connect",
     "find_project",
 ]
@@ -139,6 +141,10 @@ class LimitReached(CinchError):
     """A limit of the daemon's configuration was hit; `data["limit"]` names it."""
 
 
+class TransactionEnded(CinchError):
+    """The transaction is over; `data["reason"]` says how."""
+
+
 class Cancelled(CinchError):
     """The call was cancelled."""
 
@@ -157,6 +163,8 @@ _CLASSES: Dict[str, Type[CinchError]] = {
     "messageTooLarge": LimitReached,
     "requestCancelled": Cancelled,
     "timeout": TimedOut,
+    "transactionEnded": TransactionEnded,
+    "transactionReadOnly": Refused,
     "methodNotFound": Refused,
     "notSupported": Refused,
     "maintenance": Refused,
@@ -781,6 +789,28 @@ class Client:
         view.server = self.server
         return view
 
+    # Transactions
+
+    def transaction(
+        self,
+        mode: str = "write",
+        *,
+        idle_ms: Optional[int] = None,
+        max_ms: Optional[int] = None,
+        timeout: Optional[float] = None,
+    ) -> "Transaction":
+        """Begin a transaction of a tenant, in its turn; it is committed where a `with` block ends well, else rolled back.
+
+            with db.transaction() as tx:
+                row = tx.get("account", 1)
+                tx.update("account", {"id": 1, "balance": row["balance"] - 5})
+
+        With mode "read" it sees the rows as they are when it begins, and keeps nobody waiting. It is for one thread at a
+        time. `timeout` is for the wait for its turn.
+        """
+        asked = self.request("transaction.begin", _given(mode=mode, idleMs=idle_ms, maxMs=max_ms), timeout=timeout)
+        return Transaction(self, asked["transaction"])
+
     # SQL
 
     def query(self, sql: str, params: Optional[Params] = None, *, max_rows: Optional[int] = None) -> Result:
@@ -1060,6 +1090,57 @@ class KeyValue:
 
     def _ask(self, method: str, params: Mapping[str, Any]) -> Any:
         return self._client._ask(method, params, _same)
+
+
+class Transaction(Client):
+    """A transaction that is open: a view of a connection whose rows and SQL are read and changed in it."""
+
+    def __init__(self, client: Client, id: str) -> None:
+        super().__init__(client._connection, timeout=client.timeout)
+        self.id = id
+        self._owns_connection = False
+        self.server = client.server
+        self._over = False
+
+    def commit(self) -> None:
+        """Make what was done in it visible to everybody, and durable as configured."""
+        self.request("transaction.commit")
+        self._over = True
+
+    def rollback(self) -> None:
+        """Undo what was done in it. One that is over already stays as it is."""
+        if self._over:
+            return
+        self._over = True
+        with contextlib.suppress(TransactionEnded):
+            self.request("transaction.rollback")
+
+    def close(self) -> None:
+        """Roll it back, unless it was committed."""
+        with contextlib.suppress(ConnectionLost):
+            self.rollback()
+
+    def with_scope(
+        self, database: Optional[str] = None, branch: Optional[str] = None, tenant: Optional[str] = None
+    ) -> "Client":
+        raise TypeError("a transaction stays in its tenant; take a view of the client that began it")
+
+    def _scoped(self, method: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {"transaction": self.id, **params}
+
+    def __enter__(self) -> "Transaction":
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[Type[BaseException]],
+        error: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None:
+        if error is None and not self._over:
+            self.commit()
+        else:
+            self.close()
 
 
 class Schema:

@@ -218,6 +218,63 @@ class Calls(DaemonTest):
             self.db.batch(["insert into t values (2, 'x')", "insert into t values (1, 'x')"])
         self.assertEqual(self.db.count("t"), 1)
 
+    def test_a_transaction_is_committed_where_its_block_ends_well_and_else_rolled_back(self) -> None:
+        other = self.connect()
+        self.db.create_table("balance", [{"name": "amount", "type": "INTEGER"}])
+        with self.db.transaction() as tx:
+            stored = tx.insert("balance", {"amount": 1})
+            self.assertEqual(tx.query("select amount from balance").one(), (1,))
+            self.assertEqual(tx.execute("update balance set amount = amount + ?", [2]).changes, 1)
+            self.assertEqual(tx.batch(["delete from balance where amount > 9"])[0].changes, 0)
+            self.assertEqual((self.db.count("balance"), other.count("balance")), (0, 0))
+        row = other.get("balance", stored["id"])
+        assert row is not None
+        self.assertEqual(row["amount"], 3)
+
+        with self.assertRaises(ZeroDivisionError):
+            with self.db.transaction() as tx:
+                tx.delete("balance", stored["id"])
+                raise ZeroDivisionError
+        self.assertEqual(other.count("balance"), 1)
+        with self.assertRaises(cinch.TransactionEnded) as ended:
+            tx.count("balance")
+        self.assertEqual(ended.exception.data["reason"], "rolledBack")
+
+        with self.assertRaises(cinch.ConstraintFailed):
+            with self.db.transaction() as tx:
+                tx.insert("balance", {"amount": 4})
+                tx.insert("balance", {"id": stored["id"]})
+        with self.db.transaction() as tx:
+            tx.insert("balance", {"amount": 5})
+            tx.rollback()
+        self.assertEqual(other.count("balance"), 1)
+
+    def test_a_transaction_that_reads_sees_its_own_moment(self) -> None:
+        self.db.create_table("moment", [{"name": "n", "type": "INTEGER"}])
+        with self.db.transaction("read") as tx:
+            self.db.insert("moment", {"n": 1})
+            self.assertEqual((tx.count("moment"), self.db.count("moment")), (0, 1))
+            with self.assertRaises(cinch.Refused):
+                tx.insert("moment", {"n": 2})
+
+    def test_threads_lose_no_update_in_transactions(self) -> None:
+        self.db.create_table("counter", [{"name": "n", "type": "INTEGER"}])
+        id = self.db.insert("counter", {"n": 0})["id"]
+
+        def count() -> None:
+            for _ in range(5):
+                with self.db.transaction() as tx:
+                    row = tx.get("counter", id)
+                    assert row is not None
+                    tx.update("counter", {"id": id, "n": row["n"] + 1})
+
+        threads = [threading.Thread(target=count) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(SECONDS)
+        self.assertEqual(self.db.query("select n from counter").one(), (20,))
+
     def test_errors_have_families(self) -> None:
         self.db.insert("t", {"a": 1})
         cases: List[Tuple[type, str, int, Any]] = [

@@ -141,6 +141,7 @@ async function status(context: Context): Promise<void> {
       uptime: durationText(stats.uptimeMs),
       sessions: `${stats.sessions}, ${stats.sessionsStarted} since the start`,
       inFlight: stats.inFlight,
+      transactions: `${stats.openTransactions} open`,
       openFiles: `${stats.openFiles}, opened ${stats.filesOpened} times`,
       logs: `${mebibytes(stats.logBytes)} written ahead, ${stats.checkpoints} checkpoints`,
       memory: `${mebibytes(stats.residentBytes)}, heap ${mebibytes(stats.heapBytes)}`,

@@ -178,7 +178,7 @@ function insertRecords(
       db.close()
       if (target.db.open && sizeOf(`${target.path}-wal`) > checkpointBytes) target.checkpoint()
     }
-  })
+  }, progress)
 }
 
 /** Undo a commit of which nobody else has heard. */

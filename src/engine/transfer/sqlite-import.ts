@@ -17,6 +17,7 @@ import { editSchemaInTurn, type Progress } from '../edit.ts'
 import type { EngineParts } from '../engine.ts'
 import type { Head } from '../heads.ts'
 import type { Tenant } from '../tenant.ts'
+import { holdPatiently } from '../writers.ts'
 import { rowsOf, runAside } from './aside.ts'
 import { copyDatabase } from './copy.ts'
 import type { Imported, ImportOptions } from './import.ts'
@@ -53,7 +54,7 @@ export async function importSqlite(
     crashPoint('import.checked')
 
     return await branch.editing.run(() =>
-      tenant.hold(async () => {
+      holdPatiently(tenant, async () => {
         progress.signal.throwIfAborted()
         branch.requireWritable()
         requireFitting(branch.head.schema, schema)

@@ -1,0 +1,76 @@
+import { decodeValue } from '../../protocol/values.ts'
+import type { Reader, Writer } from '../storage/tenant-file.ts'
+import { type BatchStatement, runBatch } from './batch.ts'
+import { noLimits, type RowSet, type WriteResult } from './execute.ts'
+import { type PlanStep, queryPlan } from './query-plan.ts'
+import {
+  type Clock,
+  deleteRows,
+  getRow,
+  type Inserted,
+  insertRows,
+  type RowKey,
+  type RowValues,
+  updateRows,
+} from './rows.ts'
+import type { TableShape } from './table-shape.ts'
+
+/**
+ * What can be done to rows, wherever that happens: on the daemon's own connection, or in the process of a transaction. An
+ * operation gets all it needs as arguments that can be cloned, and gives a result that can. A table is known to it by its
+ * shape, as `shape`.
+ */
+export type Operation<On, A, R> = (on: On, args: A, clock: Clock) => R
+
+interface OfTable {
+  readonly shape: TableShape
+}
+
+export interface Insertion extends OfTable {
+  /** As the wire has them. */
+  readonly rows: readonly { readonly [column: string]: unknown }[]
+  readonly returning: boolean
+}
+
+export function insert(writer: Writer, { shape, rows, returning }: Insertion, clock: Clock): Inserted {
+  return insertRows(writer, shape, rows, { decode: decodeValue, clock, returning })
+}
+
+export function get(reader: Reader, { shape, key }: OfTable & { readonly key: RowKey }): RowSet {
+  return getRow(reader, shape, key)
+}
+
+export function update(
+  writer: Writer,
+  { shape, rows }: OfTable & { readonly rows: readonly RowValues[] },
+  clock: Clock,
+): RowSet {
+  return updateRows(writer, shape, rows, clock)
+}
+
+export function remove(writer: Writer, { shape, keys }: OfTable & { readonly keys: readonly RowKey[] }): number {
+  return deleteRows(writer, shape, keys)
+}
+
+export interface Statements {
+  readonly statements: readonly BatchStatement[]
+  readonly limits: { readonly maxRows: number; readonly maxBytes: number }
+}
+
+export function batch(writer: Writer, { statements, limits }: Statements): WriteResult[] {
+  return runBatch(writer, statements, { ...noLimits, ...limits })
+}
+
+export function plan(reader: Reader, { sql }: { readonly sql: string }): PlanStep[] {
+  return queryPlan(reader, sql)
+}
+
+/** Every operation that a transaction can be asked for, by its name there. */
+export const operations = {
+  'row.insert': insert,
+  'row.get': get,
+  'row.update': update,
+  'row.delete': remove,
+  'query.batch': batch,
+  'query.plan': plan,
+}
