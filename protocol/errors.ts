@@ -136,7 +136,7 @@ export const errors = {
   columnNotFound: {
     code: 1202,
     message: 'No such column',
-    data: z.object({ table: z.string(), column: z.string() }),
+    data: z.object({ table: z.string(), column: z.string(), suggestion: z.string().optional() }),
   },
   columnExists: { code: 1203, message: 'The column exists', data: z.object({ table: z.string(), column: z.string() }) },
   indexNotFound: { code: 1204, message: 'No such index', data: z.object({ index: z.string() }) },
@@ -238,6 +238,30 @@ export const errors = {
     message: 'The transaction only reads',
     data: z.object({ transaction: z.string() }),
     hint: 'transaction.begin with mode write',
+  },
+  uniqueKeyNotFound: {
+    code: 1330,
+    message: 'No unique key of these columns',
+    data: z.object({ table: z.string(), columns: z.array(z.string()), keys: z.array(z.array(z.string())) }),
+    hint: 'name the columns of one of the keys: the primary key, or those of a UNIQUE or unique index over all rows',
+  },
+  conditionEmpty: {
+    code: 1331,
+    message: 'The condition holds for every row',
+    data: z.object({ table: z.string() }),
+    hint: 'to change all rows, say so in SQL with query.execute',
+  },
+  cursorRefused: {
+    code: 1332,
+    message: 'Cursor refused',
+    data: z.object({ reason: z.string() }),
+    hint: 'give the nextCursor of the page before, with the same table, where and orderBy',
+  },
+  maskRefused: {
+    code: 1333,
+    message: 'The statement does more with a masked column than to show it',
+    data: z.object({ table: z.string(), column: z.string(), reason: z.string() }),
+    hint: 'select the column by itself, neither in an expression or condition nor ordered or grouped by it',
   },
 
   // Generated code

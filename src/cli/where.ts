@@ -15,11 +15,12 @@ const operators: Readonly<Record<string, string>> = {
   like: 'like',
   in: 'in',
   not_in: 'notIn',
+  between: 'between',
   is_null: 'isNull',
 }
 
 export const whereHelp =
-  'COLUMN=VALUE, COLUMN__gte=VALUE (gt gte lt lte like in not), or a JSON object; all given must hold'
+  'COLUMN=VALUE, COLUMN__gte=VALUE (gt gte lt lte like in not not_in between is_null), or a JSON object; all given must hold'
 
 /** The condition that several `--where` make together: all must hold. */
 export function parseWhere(conditions: readonly string[] | undefined): Where | undefined {
@@ -41,7 +42,7 @@ function parseCondition(condition: string): Where {
     const hint = `a column called ${pair.name} is written {"${pair.name}": …}`
     throw new UsageError(`--where ${condition}: no operator ${suffix}`, hint, nearMiss(suffix, Object.keys(operators)))
   }
-  const isList = operator === 'in' || operator === 'notIn'
+  const isList = operator === 'in' || operator === 'notIn' || operator === 'between'
   return { [column]: { [operator]: isList ? parseList(pair.text) : parseValue(pair.text) } }
 }
 

@@ -70,7 +70,7 @@ export class Head {
     const known = this.#shapes.get(name)
     if (known) return known
     const table = findTable(this.schema, name) ?? refuse('tableNotFound', { table: name })
-    const shape = shapeOf(table)
+    const shape = shapeOf(this.schema, table)
     this.#shapes.set(name, shape)
     return shape
   }

@@ -4,12 +4,15 @@ import { prepare } from '../query/errors.ts'
 import type { Params, ReadLimits, RowSet, WriteResult } from '../query/execute.ts'
 import type { Verdict } from '../query/gate.ts'
 import { type Lane, laneOf, noteTime, readInline } from '../query/lane.ts'
+import type { Page } from '../query/listing.ts'
+import { maskedColumns, maskRow } from '../query/mask.ts'
 import type { ReadJob, RowText } from '../query/process-lane.ts'
 import { type PlanStep, queryPlan } from '../query/query-plan.ts'
 import { type StatementWatch, tellSlow } from '../query/watch.ts'
 import type { Prepared } from '../storage/statements.ts'
 import type { Writer } from '../storage/tenant-file.ts'
 import type { Caller } from './caller.ts'
+import { located } from './constraints.ts'
 import type { Tenant } from './tenant.ts'
 import { Transaction } from './transactions.ts'
 
@@ -21,7 +24,16 @@ export interface ReadOptions {
   readonly limits: ReadLimits
   /** Rows that come as text are objects of their columns, rather than arrays. */
   readonly asObjects?: boolean
+  /** Columns whose values are not to be told, by their names. */
+  readonly mask?: readonly string[]
+  /** The rows are a page of a list. */
+  readonly page?: Page
   readonly caller: Caller
+}
+
+/** The same once it is known where in the result the masked columns are. */
+export interface MaskedReadOptions extends ReadOptions {
+  readonly masked?: readonly number[]
 }
 
 /** Run a statement that reads: here, or in a process if it may take long. */
@@ -34,15 +46,37 @@ export function runQuery(
   const verdict = place.head.verdict(sql)
   if (verdict.kind !== 'read')
     refuse('sqlRefused', { rule: 'write', reason: 'query.run only reads; use query.execute' })
-  if (place instanceof Transaction) return place.read(sql, params, options)
+  if (place instanceof Transaction) return readInTransaction(place, sql, params, options, verdict)
   const found = place.read((reader) => {
     const prepared = prepare(reader, sql)
     const lane = laneOf(reader, prepared, sql, verdict)
-    if (lane.name === 'inline') return readInline(prepared, params, options.limits, verdict)
-    return new ReadAside(place, prepared, sql, params, options)
+    const { schema } = place.head
+    const masked = options.mask && maskedColumns({ reader, schema, prepared, verdict, sql, params }, options.mask)
+    if (lane.name !== 'inline') return new ReadAside(place, prepared, sql, params, { ...options, masked })
+    const found = readInline(prepared, params, options.limits, verdict)
+    if (masked) for (const row of found.rows) maskRow(row, masked)
+    return found
   }, options.caller)
   if (!(found instanceof Promise)) return found instanceof ReadAside ? found.run() : found
   return found.then<RowSet | RowText>((found) => (found instanceof ReadAside ? found.run() : found))
+}
+
+async function readInTransaction(
+  transaction: Transaction,
+  sql: string,
+  params: Params,
+  options: ReadOptions,
+  verdict: Verdict,
+): Promise<RowText> {
+  const { mask, caller } = options
+  const { head, tenant } = transaction
+  if (mask === undefined) return transaction.read(sql, params, options)
+  // The program is looked at on the tenant's own connection, which plans as the transaction's does: it is the same file.
+  const masked = await tenant.read((reader) => {
+    if (head !== tenant.head) refuse('notSupported', { what: 'a mask in a transaction that sees an older schema' })
+    return maskedColumns({ reader, schema: head.schema, prepared: prepare(reader, sql), verdict, sql, params }, mask)
+  }, caller)
+  return transaction.read(sql, params, { ...options, masked })
 }
 
 /** A statement that is going to run in a process. From its making on, what its caller writes waits for its snapshot. */
@@ -54,11 +88,18 @@ class ReadAside {
   readonly #watch: StatementWatch | undefined
   #sawSnapshot!: () => void
 
-  constructor(tenant: Tenant, prepared: Prepared, sql: string, params: Params, options: ReadOptions) {
+  constructor(
+    tenant: Tenant,
+    prepared: Prepared,
+    sql: string,
+    params: Params,
+    options: ReadOptions & Pick<ReadJob, 'masked'>,
+  ) {
     const { maxRows, maxBytes } = options.limits
     this.#tenant = tenant
     this.#prepared = prepared
-    this.#job = { kind: 'read', sql, params, limits: { maxRows, maxBytes }, asObjects: options.asObjects ?? false }
+    const { asObjects = false, page, masked } = options
+    this.#job = { kind: 'read', sql, params, limits: { maxRows, maxBytes }, asObjects, page, masked }
     this.#caller = options.caller
     this.#watch = options.limits.watch
     if (this.#watch) this.#watch.lane = 'process'
@@ -107,7 +148,7 @@ export function execute(place: Place, sql: string, params: Params, options: Writ
 }
 
 /** Run statements in one transaction: all of them or none. Those that read see what those before them wrote. */
-export function executeBatch(
+export async function executeBatch(
   place: Place,
   statements: readonly { readonly sql: string; readonly params: Params }[],
   options: WriteOptions,
@@ -133,7 +174,8 @@ function writeStatements<T>(
   options: WriteOptions,
   show: (results: readonly WriteResult[]) => T,
 ): Promise<T> {
-  if (place instanceof Transaction) return place.write(statements.map(unjudged), options).then(show)
+  const fail = (error: unknown) => tellWhere(error, place, statements)
+  if (place instanceof Transaction) return place.write(statements.map(unjudged), options).then(show, fail)
   const mayBeLong = statements.filter(({ verdict }) => verdict.loops || verdict.inflates)
   const isLong = (writer: Writer) =>
     mayBeLong.some(({ sql, verdict }) => laneOf(writer, prepare(writer, sql), sql, verdict).name === 'process')
@@ -149,7 +191,13 @@ function writeStatements<T>(
   }
   const isSolo = statements.some(({ verdict }) => verdict.solo)
   const done = isSolo ? place.writeAlone(work, options.caller) : place.write(work, options.caller)
-  return done.then((done) => (done instanceof WriteAside ? done.run().then(show) : show(done)))
+  return done.then((done) => (done instanceof WriteAside ? done.run().then(show, fail) : show(done)), fail)
+}
+
+/** SQLite leaves it out of some errors. */
+function tellWhere(error: unknown, { head }: Place, statements: readonly Judged[]): never {
+  const written = new Set(statements.flatMap(({ verdict }) => verdict.writes))
+  throw located(error, head.schema, [...written])
 }
 
 /** Statements that are going to write in a process. From its making on, what its caller asks later waits for them. */

@@ -17,7 +17,7 @@ import type { Reader, TenantFile, Writer } from '../storage/tenant-file.ts'
 import type { Caller } from './caller.ts'
 import type { EngineParts } from './engine.ts'
 import type { Head } from './heads.ts'
-import type { ReadOptions, WriteOptions } from './sql.ts'
+import type { MaskedReadOptions, WriteOptions } from './sql.ts'
 import type { Tenant } from './tenant.ts'
 
 export interface BeginOptions {
@@ -238,9 +238,11 @@ export class Transaction {
   }
 
   /** Run a statement that reads. */
-  async read(sql: string, params: Params, { limits, asObjects = false, caller }: ReadOptions): Promise<RowText> {
+  async read(sql: string, params: Params, options: MaskedReadOptions): Promise<RowText> {
+    const { limits, asObjects = false, page, masked, caller } = options
     const { maxRows, maxBytes, watch } = limits
-    const rows = await this.#open.read({ sql, params, limits: { maxRows, maxBytes }, asObjects }, caller.signal)
+    const reading = { sql, params, limits: { maxRows, maxBytes }, asObjects, page, masked }
+    const rows = await this.#open.read(reading, caller.signal)
     if (watch && rows.ms >= watch.slowMs) watch.slow(sql, rows.ms, rows.count)
     return rows
   }

@@ -87,13 +87,11 @@ export function decodeBy<T>(rule: (value: unknown) => T, value: unknown, where: 
   }
 }
 
-/** Rows of the wire as SQLite takes them. */
-export function decodeRows(rows: readonly { readonly [column: string]: unknown }[]): { [column: string]: SqlValue }[] {
-  return rows.map((row, at) => {
-    const decoded: { [column: string]: SqlValue } = Object.create(null)
-    for (const column in row) decoded[column] = decode(row[column], `rows[${at}].${column}`)
-    return decoded
-  })
+/** A row of the wire as SQLite takes it. */
+export function decodeRow(row: { readonly [column: string]: unknown }, where: string): { [column: string]: SqlValue } {
+  const decoded: { [column: string]: SqlValue } = Object.create(null)
+  for (const column in row) decoded[column] = decode(row[column], `${where}.${column}`)
+  return decoded
 }
 
 /** Go on with a value that is there, or with one that is on its way. */

@@ -34,6 +34,14 @@ const Rows = z
 
 const RowFormat = z.enum(['array', 'object']).default('array')
 
+const Mask = z
+  .array(z.string().min(1).max(200))
+  .min(1)
+  .max(1_000)
+  .describe(
+    'columns whose values are shown as ***: "users.email", or "email" of every table; a statement that does more with one than to show it is refused',
+  )
+
 const sqlRefusals = [...placeRefusals, 'sqlError', 'sqlRefused', 'constraintFailed'] as const
 
 export const run = method({
@@ -45,12 +53,13 @@ export const run = method({
     params: StatementParams,
     rowFormat: RowFormat,
     maxRows: z.int().positive().optional().describe('cut the result here; at most limits.maxResultRows'),
+    mask: Mask.optional(),
   }),
   result: z.object({ columns: Columns, rows: Rows, truncated: z.literal(true).optional() }),
-  refusals: sqlRefusals,
-  handle: (call, { sql, params, rowFormat, maxRows, ...scope }) => {
+  refusals: [...sqlRefusals, 'maskRefused', 'columnNotFound'],
+  handle: (call, { sql, params, rowFormat, maxRows, mask, ...scope }) => {
     const asObjects = rowFormat === 'object'
-    const options = { limits: readLimits(call, maxRows), asObjects, caller: call }
+    const options = { limits: readLimits(call, maxRows), asObjects, mask, caller: call }
     const found = runQuery(call.place(scope), sql, decodeParams(params), options)
     const show = (found: RowSet | RowText) => {
       if (!('rowText' in found)) return asObjects ? shown(found, rowFormat) : shownAsText(found)

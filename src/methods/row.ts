@@ -1,18 +1,21 @@
 import * as z from 'zod'
 import { ColumnName, TableName } from '../../protocol/names.ts'
 import { encodeObjects, isPlainObject, Row } from '../../protocol/values.ts'
-import { runQuery } from '../engine/sql.ts'
+import { located, writtenWith } from '../engine/constraints.ts'
+import { execute, type Place, runQuery } from '../engine/sql.ts'
+import { deletingWhere, updatingWhere } from '../query/change-where.ts'
 import type { RowSet } from '../query/execute.ts'
+import { counting, cursorOf, cursorText, listing, shownColumns } from '../query/listing.ts'
 import * as operations from '../query/operations.ts'
-import { counting, listing, type RowKey } from '../query/rows.ts'
+import type { RowKey } from '../query/rows.ts'
 import type { TableShape } from '../query/table-shape.ts'
-import { type Condition, compileWhere, type Where } from '../query/where.ts'
+import { type Condition, compileNarrowing, compileWhere, type Where } from '../query/where.ts'
 import { JsonText } from '../rpc/contract.ts'
 import {
   after,
   type Call,
   decode,
-  decodeRows,
+  decodeRow,
   method,
   params,
   placeRefusals,
@@ -32,6 +35,8 @@ const WhereParam = z.custom<Where>(isPlainObject, 'expected an object').meta({
     '{"age": {"gte": 18}, "name": "Ada"}: all must hold. Operators: eq ne gt gte lt lte like in notIn between isNull; and, or (lists) and not nest',
 })
 
+const NarrowingParam = WhereParam.describe('which rows; one that holds for every row by its form is refused')
+
 const OrderBy = z
   .array(z.string().max(200))
   .max(20)
@@ -41,22 +46,59 @@ const OrderBy = z
 const maxRows = 1_000_000
 const readRefusals = [...placeRefusals, 'tableNotFound', 'columnNotFound', 'sqlError'] as const
 const changeRefusals = [...readRefusals, ...writeRefusals, 'transactionReadOnly', 'constraintFailed'] as const
+const sqlRefusals = ['sqlRefused', 'limitExceeded'] as const
+
+const Rows = z.array(Row).min(1).max(maxRows)
+const Returning = z.enum(['rows', 'none']).default('rows').describe('none: leave out the rows in the answer')
 
 export const insert = method({
   summary: 'Insert rows, all or none, and give them back as they are stored.',
   access: 'write',
-  params: params({
-    ...placeScope,
-    table: TableName,
-    rows: z.array(Row).min(1).max(maxRows),
-    returning: z.enum(['rows', 'none']).default('rows').describe('none: leave out the rows in the answer'),
-  }),
+  params: params({ ...placeScope, table: TableName, rows: Rows, returning: Returning }),
   result: z.object({ rows: z.array(Row), count: z.int() }),
   refusals: changeRefusals,
   handle: (call, { table, rows, returning, ...scope }) => {
     const { place, shape } = at(call, table, scope)
-    const stored = place.change(operations.insert, { shape, rows, returning: returning === 'rows' }, call)
-    return stored.then((stored) => ({ rows: objects(stored), count: stored.count }))
+    return place.change(operations.insert, { shape, rows, returning: returning === 'rows' }, call).then(
+      (stored) => ({ rows: objects(stored), count: stored.count }),
+      (error) => tellWhere(error, place, shape),
+    )
+  },
+})
+
+export const upsert = method({
+  summary: 'Insert rows, or update those that are there already, told by a unique key: all or none.',
+  access: 'write',
+  params: params({
+    ...placeScope,
+    table: TableName,
+    rows: Rows.describe(
+      'what a row does not name gets its default where it is inserted, and stays as it is where it is updated',
+    ),
+    on: z
+      .array(ColumnName)
+      .min(1)
+      .max(100)
+      .optional()
+      .describe('the columns of a unique key; default: the primary key'),
+    returning: Returning,
+  }),
+  result: z.object({
+    rows: z.array(Row),
+    count: z.int(),
+    inserted: z.int(),
+    updated: z.int().describe('rows that were there; their primary key and created_at stay'),
+  }),
+  refusals: [...changeRefusals, 'uniqueKeyNotFound', 'notSupported'],
+  handle: async (call, { table, rows, on, returning, ...scope }) => {
+    const { place, shape } = at(call, table, scope)
+    try {
+      const stored = await place.change(operations.upsert, { shape, rows, on, returning: returning === 'rows' }, call)
+      const { inserted, updated } = stored
+      return { rows: objects(stored), count: inserted + updated, inserted, updated }
+    } catch (error) {
+      return tellWhere(error, place, shape)
+    }
   },
 })
 
@@ -74,7 +116,7 @@ export const get = method({
 })
 
 export const list = method({
-  summary: 'List rows that meet a condition.',
+  summary: 'List rows that meet a condition, in order: of the columns asked for, and then of the primary key.',
   access: 'read',
   params: params({
     ...placeScope,
@@ -83,24 +125,40 @@ export const list = method({
     orderBy: OrderBy,
     limit: z.int().positive().max(100_000).default(1_000),
     offset: z.int().nonnegative().default(0),
+    cursor: z
+      .string()
+      .max(1024 * 1024)
+      .optional()
+      .describe('nextCursor of the page before; where and orderBy as there'),
     columns: z.array(ColumnName).max(2_000).optional(),
   }),
-  result: z.object({ rows: z.array(Row) }),
-  refusals: readRefusals,
-  handle: (call, { table, where, orderBy, limit, offset, columns, ...scope }) => {
-    const { place, shape } = at(call, table, scope)
-    const options = {
-      where: conditionOf(shape, where),
-      orderBy: orderBy.map((text) => ({ column: text.replace(/^-/, ''), descending: text.startsWith('-') })),
-      limit,
-      offset,
-      columns,
-    }
-    const { sql, params } = listing(shape, options)
-    const found = runQuery(place, sql, params, { limits: readLimits(call), asObjects: true, caller: call })
-    return after(found, (found) =>
-      'rowText' in found ? new JsonText(`{"rows":[${found.rowText}]}`) : { rows: objects(found) },
-    )
+  result: z.object({
+    rows: z.array(Row),
+    nextCursor: z
+      .string()
+      .optional()
+      .describe('there are more rows; they follow this one, whatever is inserted or deleted meanwhile'),
+  }),
+  refusals: [...readRefusals, 'cursorRefused', 'notSupported'],
+  handle: (call, { table, where, limit, ...options }) => {
+    const { place, shape } = at(call, table, options)
+    const { sql, params, page } = listing(shape, { ...options, where: conditionOf(shape, where), limit })
+    const found = runQuery(place, sql, params, {
+      limits: readLimits(call, limit),
+      asObjects: true,
+      page,
+      caller: call,
+    })
+    return after(found, (found) => {
+      if ('rowText' in found) {
+        const next = found.truncated && found.last ? cursorText(page, found.last) : undefined
+        const end = next === undefined ? '' : `,"nextCursor":${JSON.stringify(next)}`
+        return new JsonText(`{"rows":[${found.rowText}]${end}}`)
+      }
+      const last = found.truncated ? found.rows.at(-1) : undefined
+      const rows = objects(shownColumns(found, page))
+      return last === undefined ? { rows } : { rows, nextCursor: cursorOf(page, last) }
+    })
   },
 })
 
@@ -123,13 +181,52 @@ export const count = method({
 export const update = method({
   summary: 'Update rows, each found by the primary key it carries: all or none. An unknown key is refused.',
   access: 'write',
-  params: params({ ...placeScope, table: TableName, rows: z.array(Row).min(1).max(maxRows) }),
+  params: params({ ...placeScope, table: TableName, rows: Rows, returning: Returning }),
   result: z.object({ rows: z.array(Row), count: z.int() }),
   refusals: [...changeRefusals, 'rowNotFound', 'notSupported'],
-  handle: async (call, { table, rows, ...scope }) => {
+  handle: async (call, { table, rows, returning, ...scope }) => {
     const { place, shape } = at(call, table, scope)
-    const stored = await place.change(operations.update, { shape, rows: decodeRows(rows) }, call)
-    return { rows: objects(stored), count: rows.length }
+    try {
+      const stored = await place.change(operations.update, { shape, rows, returning: returning === 'rows' }, call)
+      return { rows: objects(stored), count: rows.length }
+    } catch (error) {
+      return tellWhere(error, place, shape)
+    }
+  },
+})
+
+export const updateWhere = method({
+  summary: 'Set columns of every row that meets a condition.',
+  access: 'write',
+  params: params({
+    ...placeScope,
+    table: TableName,
+    where: NarrowingParam,
+    set: Row.describe('column name → value'),
+  }),
+  result: z.object({ count: z.int() }),
+  refusals: [...changeRefusals, 'conditionEmpty', ...sqlRefusals],
+  handle: async (call, { table, where, set, ...scope }) => {
+    const { place, shape } = at(call, table, scope)
+    const values = decodeRow(set, 'set')
+    const condition = narrowingOf(shape, where)
+    const { sql, params } = updatingWhere(shape, condition, values, call.engine.parts.now())
+    const { changes } = await execute(place, sql, params, { limits: readLimits(call), caller: call })
+    return { count: changes }
+  },
+})
+
+export const deleteWhere = method({
+  summary: 'Delete every row that meets a condition.',
+  access: 'write',
+  params: params({ ...placeScope, table: TableName, where: NarrowingParam }),
+  result: z.object({ count: z.int() }),
+  refusals: [...changeRefusals, 'conditionEmpty', ...sqlRefusals],
+  handle: async (call, { table, where, ...scope }) => {
+    const { place, shape } = at(call, table, scope)
+    const { sql, params } = deletingWhere(shape, narrowingOf(shape, where))
+    const { changes } = await execute(place, sql, params, { limits: readLimits(call), caller: call })
+    return { count: changes }
   },
 })
 
@@ -142,7 +239,11 @@ const remove = method({
   handle: async (call, { table, ids, ...scope }) => {
     const { place, shape } = at(call, table, scope)
     const keys = ids.map((id, at) => decodeKey(id, `ids[${at}]`))
-    return { count: await place.change(operations.remove, { shape, keys }, call) }
+    try {
+      return { count: await place.change(operations.remove, { shape, keys }, call) }
+    } catch (error) {
+      return tellWhere(error, place, shape)
+    }
   },
 })
 
@@ -153,8 +254,16 @@ function at(call: Call, table: string, scope: Parameters<Call['place']>[0]) {
   return { place, shape: place.head.shape(table) }
 }
 
+function tellWhere(error: unknown, { head }: Place, { name }: TableShape): never {
+  throw located(error, head.schema, writtenWith(head.schema, name))
+}
+
 function conditionOf(shape: TableShape, where: z.output<typeof WhereParam> | undefined): Condition | undefined {
   return where && compileWhere(shape, where, (value) => decode(value, 'where'))
+}
+
+function narrowingOf(shape: TableShape, where: z.output<typeof WhereParam>): Condition {
+  return compileNarrowing(shape, where, (value) => decode(value, 'where'))
 }
 
 function decodeKey(id: unknown, where: string): RowKey {
@@ -164,6 +273,6 @@ function decodeKey(id: unknown, where: string): RowKey {
   return Object.fromEntries(Object.entries(id).map(([name, value]) => [name, decode(value, `${where}.${name}`)]))
 }
 
-function objects({ columns, rows }: RowSet) {
+function objects({ columns, rows }: Pick<RowSet, 'columns' | 'rows'>) {
   return encodeObjects(columns, rows)
 }

@@ -26,13 +26,16 @@ export function prepare({ statements }: { readonly statements: Statements }, sql
 }
 
 /** Turn what SQLite said while a client's statement ran into a refusal of a stable kind. */
-export function refuseSqlError(error: unknown): never {
+export function refuseSqlError(error: unknown, kind: 'read' | 'write' = 'read'): never {
   if (error instanceof Refusal) throw error
   const code = codeOf(error)
   const reason = error instanceof Error ? error.message : String(error)
   if (code.startsWith('SQLITE_CONSTRAINT')) {
-    return refuse('constraintFailed', { constraint: constraintOf(code, reason), ...partsOf(reason), reason })
+    const constraint = constraintOf(code, reason)
+    return refuse('constraintFailed', { constraint, ...partsOf(constraint, reason), reason })
   }
+  // What should be the number of a row is none.
+  if (code === 'SQLITE_MISMATCH' && kind === 'write') refuse('constraintFailed', { constraint: 'type', reason })
   const isBinding = error instanceof RangeError || error instanceof TypeError
   if (isBinding && /parameter|bind/i.test(reason)) return refuse('invalidValue', { where: 'params', reason })
   if (code === 'SQLITE_TOOBIG') {
@@ -51,13 +54,18 @@ function constraintOf(code: string, reason: string): Constraint {
   return constraint === 'trigger' && reason === 'FOREIGN KEY constraint failed' ? 'foreignKey' : constraint
 }
 
-/** SQLite names the columns as `t.a, t.b`, a named CHECK by its name, an index as `index 'name'`. */
-function partsOf(reason: string): { table?: string; columns?: string[]; name?: string } {
-  const subject = /constraint failed: (.+)$/.exec(reason)?.[1]
+/** SQLite names the columns as `t.a, t.b`, a CHECK by its name or text, an index over expressions as `index 'name'`. */
+function partsOf(constraint: Constraint, reason: string): { table?: string; columns?: string[]; name?: string } {
+  const typed = /^cannot store \w+ value in \w+ column (.+)$/.exec(reason)?.[1]
+  if (constraint === 'type') return typed === undefined ? {} : columnsOf(typed)
+  const subject = constraint === 'trigger' ? undefined : /constraint failed: (.+)$/s.exec(reason)?.[1]
   if (subject === undefined) return {}
-  const index = /^index '(.+)'$/.exec(subject)
+  const index = /^index '(.+)'$/s.exec(subject)
   if (index) return { name: index[1] as string }
-  if (!/^(UNIQUE|NOT NULL|PRIMARY KEY)/.test(reason)) return { name: subject }
+  return constraint === 'check' ? { name: subject } : columnsOf(subject)
+}
+
+function columnsOf(subject: string): { table: string; columns: string[] } {
   const columns = subject.split(', ')
   const table = columns[0]?.slice(0, columns[0].indexOf('.')) ?? ''
   return { table, columns: columns.map((column) => column.slice(column.indexOf('.') + 1)) }

@@ -97,7 +97,7 @@ export function write(prepared: Prepared, params: Params, changesOf: () => numbe
     for (const row of rows) narrow(row)
     return { changes: changesOf(), returned: { columns: prepared.columns, rows, truncated: false } }
   } catch (error) {
-    return refuseSqlError(error)
+    return refuseSqlError(error, 'write')
   }
 }
 
@@ -163,7 +163,7 @@ function narrow(row: SqlValue[]): void {
 const maxArguments = 10_000
 
 /** Parameters as better-sqlite3 takes them: booleans as integers, and very many of them as one list. */
-function bindable({ isNumbered }: Prepared, params: Params): unknown[] {
+export function bindable({ isNumbered }: Prepared, params: Params): unknown[] {
   if (Array.isArray(params)) {
     const values = params.some(isBoolean) ? params.map(bindableValue) : (params as unknown[])
     if (isNumbered) return [Object.fromEntries(values.map((value, at) => [String(at + 1), value]))]

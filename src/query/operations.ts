@@ -6,14 +6,15 @@ import { type PlanStep, queryPlan } from './query-plan.ts'
 import {
   type Clock,
   deleteRows,
+  type GivenRow,
   getRow,
   type Inserted,
   insertRows,
   type RowKey,
-  type RowValues,
   updateRows,
 } from './rows.ts'
 import type { TableShape } from './table-shape.ts'
+import { type Upserted, upsertRows } from './upsert.ts'
 
 /**
  * What can be done to rows, wherever that happens: on the daemon's own connection, or in the process of a transaction. An
@@ -26,26 +27,30 @@ interface OfTable {
   readonly shape: TableShape
 }
 
-export interface Insertion extends OfTable {
+interface GivenRows extends OfTable {
   /** As the wire has them. */
-  readonly rows: readonly { readonly [column: string]: unknown }[]
+  readonly rows: readonly GivenRow[]
   readonly returning: boolean
 }
 
-export function insert(writer: Writer, { shape, rows, returning }: Insertion, clock: Clock): Inserted {
+export function insert(writer: Writer, { shape, rows, returning }: GivenRows, clock: Clock): Inserted {
   return insertRows(writer, shape, rows, { decode: decodeValue, clock, returning })
+}
+
+export function upsert(
+  writer: Writer,
+  { shape, rows, returning, on }: GivenRows & { readonly on?: readonly string[] },
+  clock: Clock,
+): Upserted {
+  return upsertRows(writer, shape, rows, { decode: decodeValue, clock, returning, on })
 }
 
 export function get(reader: Reader, { shape, key }: OfTable & { readonly key: RowKey }): RowSet {
   return getRow(reader, shape, key)
 }
 
-export function update(
-  writer: Writer,
-  { shape, rows }: OfTable & { readonly rows: readonly RowValues[] },
-  clock: Clock,
-): RowSet {
-  return updateRows(writer, shape, rows, clock)
+export function update(writer: Writer, { shape, rows, returning }: GivenRows, clock: Clock): RowSet {
+  return updateRows(writer, shape, rows, { decode: decodeValue, clock, returning })
 }
 
 export function remove(writer: Writer, { shape, keys }: OfTable & { readonly keys: readonly RowKey[] }): number {
@@ -68,6 +73,7 @@ export function plan(reader: Reader, { sql }: { readonly sql: string }): PlanSte
 /** Every operation that a transaction can be asked for, by its name there. */
 export const operations = {
   'row.insert': insert,
+  'row.upsert': upsert,
   'row.get': get,
   'row.update': update,
   'row.delete': remove,

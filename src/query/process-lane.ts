@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module'
 import type { ErrorKind } from '../../protocol/errors.ts'
+import type { WireValue } from '../../protocol/values.ts'
 import { Refusal } from '../base/refusal.ts'
 import type { Durability } from '../storage/connection.ts'
 import { type Process, Processes, type ProcessLimits, residentBytes } from '../storage/processes.ts'
@@ -18,6 +19,10 @@ export interface ReadJob {
   readonly limits: { readonly maxRows: number; readonly maxBytes: number }
   /** Each row as an object of its columns, rather than an array. */
   readonly asObjects: boolean
+  /** Columns whose values are not to be told. */
+  readonly masked?: readonly number[]
+  /** Of a row, as many columns are told; of the last one, besides, what stands at these places. */
+  readonly page?: { readonly width: number; readonly at?: readonly number[] }
 }
 
 /** Statements that write, for a process: all of them or none. */
@@ -65,6 +70,8 @@ export interface RowText {
   readonly rowText: string
   readonly count: number
   readonly truncated: boolean
+  /** What the job's page asks of the last row. */
+  readonly last?: readonly WireValue[]
   /** How long the statement took, reading of its result included, in ms. */
   readonly ms: number
 }

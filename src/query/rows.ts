@@ -4,8 +4,9 @@ import { refuse } from '../base/refusal.ts'
 import { quoteName } from '../schema/sql.ts'
 import type { Reader, Writer } from '../storage/tenant-file.ts'
 import { prepare, refuseSqlError } from './errors.ts'
-import { bindableValue, noLimits, type RowSet, readRows, type WriteResult, write } from './execute.ts'
-import { requireColumn, type TableShape } from './table-shape.ts'
+import { bindableValue, noLimits, type RowSet, readRows, write } from './execute.ts'
+import { StoredRows } from './stored-rows.ts'
+import { quotedColumn, type TableShape } from './table-shape.ts'
 import type { Condition } from './where.ts'
 
 /** A row to be written: column name to value. */
@@ -23,7 +24,7 @@ export interface Clock {
 /** Turns a value as a caller has it into one of SQLite's. Throws `ValueFault` for what is none. */
 export type Decode = (value: unknown) => SqlValue
 
-export interface InsertOptions {
+export interface WriteRowsOptions {
   readonly decode: Decode
   readonly clock: Clock
   /** Give the rows back as they are stored. */
@@ -35,6 +36,11 @@ export interface Inserted extends RowSet {
   readonly count: number
 }
 
+/** A row as a caller has it. */
+export interface GivenRow {
+  readonly [column: string]: unknown
+}
+
 /**
  * Insert rows. They may name different columns; what a row does not name gets its default. One that fails takes all of
  * them with it: the caller's write is one transaction.
@@ -42,40 +48,41 @@ export interface Inserted extends RowSet {
 export function insertRows(
   writer: Writer,
   table: TableShape,
-  rows: readonly { readonly [column: string]: unknown }[],
-  { decode, clock, returning }: InsertOptions,
+  rows: readonly GivenRow[],
+  { decode, clock, returning }: WriteRowsOptions,
 ): Inserted {
   const now = table.systemColumns ? clock.now() : ''
-  const stored: SqlValue[][] = []
-  let columns: RowSet['columns'] = []
+  const stored = new StoredRows(writer, table)
   let count = 0
   let insert: PreparedInsert | undefined
   let at = 0
   let column = ''
   try {
     for (; at < rows.length; at++) {
-      const row = rows[at] as { readonly [column: string]: unknown }
+      const row = rows[at] as GivenRow
       if (insert === undefined || !isOfShape(row, insert.names)) {
-        insert = prepareInsert(writer, table, Object.keys(row), returning)
+        insert = prepareInsert(writer, table, Object.keys(row), returning ? stored : undefined)
       }
       const params: unknown[] = []
       for (column of insert.names) params.push(bindableValue(decode(row[column])))
       for (const name of insert.kept) params.push(name === 'id' ? clock.ids.next() : now)
-      const found = insert.run(params)
-      count += found.changes
-      if (found.returned === null) continue
-      columns = found.returned.columns
-      for (const values of found.returned.rows) stored.push(values)
+      count += insert.run(params)
     }
+    return { ...stored.read(), count }
   } catch (error) {
-    if (error instanceof ValueFault) refuse('invalidValue', { where: `rows[${at}].${column}`, reason: error.message })
-    return refuseSqlError(error)
+    return refuseRowError(error, `rows[${at}].${column}`)
   }
-  return { columns, rows: stored, truncated: false, count }
+}
+
+/** Say where a value is none. */
+export function refuseRowError(error: unknown, where: string): never {
+  if (error instanceof ValueFault) refuse('invalidValue', { where, reason: error.message })
+  return refuseSqlError(error, 'write')
 }
 
 interface PreparedInsert extends Insert {
-  run(params: readonly unknown[]): WriteResult
+  /** Gives the number of rows stored. */
+  run(params: readonly unknown[]): number
 }
 
 /** To read the row afterwards costs half of what RETURNING does, and shows what triggers did to it. */
@@ -83,19 +90,23 @@ function prepareInsert(
   writer: Writer,
   table: TableShape,
   names: readonly string[],
-  returning: boolean,
+  stored: StoredRows | undefined,
 ): PreparedInsert {
   const insert = insertOf(table, names)
-  if (returning && insert.stored === undefined) {
+  if (stored && table.rowid === undefined) {
     const prepared = prepare(writer, `${insert.sql} returning *`)
-    return { ...insert, run: (params) => write(prepared, params as SqlValue[], () => writer.changes()) }
+    const run = (params: readonly unknown[]) => {
+      const { changes, returned } = write(prepared, params as SqlValue[], () => writer.changes())
+      stored.add(returned)
+      return changes
+    }
+    return { ...insert, run }
   }
   const { statement } = prepare(writer, insert.sql)
-  const stored = returning && insert.stored !== undefined ? prepare(writer, insert.stored) : undefined
-  const run = (params: readonly unknown[]): WriteResult => {
+  const run = (params: readonly unknown[]) => {
     const { changes, lastInsertRowid } = statement.run(params)
-    const wasStored = stored !== undefined && changes > 0
-    return { changes, returned: wasStored ? readRows(stored, [lastInsertRowid as bigint], noLimits, true) : null }
+    if (changes > 0) stored?.note(lastInsertRowid as bigint)
+    return changes
   }
   return { ...insert, run }
 }
@@ -106,8 +117,6 @@ interface Insert {
   /** System columns that the rows do not name. */
   readonly kept: readonly string[]
   readonly sql: string
-  /** Reads a row by its number, where rows have one. */
-  readonly stored: string | undefined
 }
 
 const maxInsertsKept = 100
@@ -129,20 +138,25 @@ function insertOf(table: TableShape, names: readonly string[]): Insert {
 }
 
 function writtenInsert(table: TableShape, names: readonly string[]): Insert {
-  for (const name of names) requireColumn(table, name)
-  const kept = table.systemColumns ? ['id', 'created_at', 'updated_at'].filter((name) => !names.includes(name)) : []
-  const columns = [...names, ...kept]
+  for (const name of names) quotedColumn(table, name)
+  const kept = keptColumns(table, names)
+  return { names, kept, sql: insertSql(table, [...names, ...kept]) }
+}
+
+/** System columns that are not named. */
+export function keptColumns(table: TableShape, names: readonly string[]): string[] {
+  return table.systemColumns ? ['id', 'created_at', 'updated_at'].filter((name) => !names.includes(name)) : []
+}
+
+export function insertSql(table: TableShape, columns: readonly string[]): string {
   const values =
     columns.length === 0
       ? 'default values'
       : `(${columns.map(quoteName).join(', ')}) values (${columns.map(() => '?').join(', ')})`
-  const name = quoteName(table.name)
-  const sql = `insert into ${name} ${values}`
-  const stored = table.rowid === undefined ? undefined : `select * from ${name} where ${table.rowid} = ?`
-  return { names, kept, sql, stored }
+  return `insert into ${quoteName(table.name)} ${values}`
 }
 
-function isOfShape(row: object, names: readonly string[]): boolean {
+export function isOfShape(row: object, names: readonly string[]): boolean {
   let at = 0
   for (const name in row) if (name !== names[at++]) return false
   return at === names.length
@@ -154,81 +168,77 @@ export function getRow(reader: Reader, table: TableShape, id: RowKey): RowSet {
   return readRows(prepare(reader, `select * from ${quoteName(table.name)} where ${sql}`), params, noLimits, true)
 }
 
-export interface ListOptions {
-  readonly where?: Condition
-  readonly orderBy: readonly { readonly column: string; readonly descending: boolean }[]
-  readonly columns?: readonly string[]
-  readonly limit: number
-  readonly offset: number
-}
-
-/** A statement that the daemon writes, with its parameters. */
-export interface Written {
-  readonly sql: string
-  readonly params: readonly SqlValue[]
-}
-
-export function listing(table: TableShape, options: ListOptions): Written {
-  const columns = options.columns?.map((name) => quoteName(requireColumn(table, name))).join(', ') ?? '*'
-  const order = options.orderBy.map(
-    ({ column, descending }) => `${quoteName(requireColumn(table, column))}${descending ? ' desc' : ''}`,
-  )
-  const sql = [
-    `select ${columns === '' ? '*' : columns} from ${quoteName(table.name)}`,
-    options.where && `where ${options.where.sql}`,
-    order.length > 0 && `order by ${order.join(', ')}`,
-    'limit ? offset ?',
-  ]
-  const params = [...(options.where?.params ?? []), BigInt(options.limit), BigInt(options.offset)]
-  return { sql: sql.filter(Boolean).join(' '), params }
-}
-
-export function counting(table: TableShape, where: Condition | undefined): Written {
-  const sql = `select count(*) from ${quoteName(table.name)}${where ? ` where ${where.sql}` : ''}`
-  return { sql, params: where?.params ?? [] }
-}
-
-function oneChange(): number {
-  return 1
-}
-
 /** Update rows, each found by the key it carries, and give them back as they are stored. An unknown key is refused. */
-export function updateRows(writer: Writer, table: TableShape, rows: readonly RowValues[], clock: Clock): RowSet {
+export function updateRows(
+  writer: Writer,
+  table: TableShape,
+  rows: readonly GivenRow[],
+  { decode, clock, returning }: WriteRowsOptions,
+): RowSet {
   requireKey(table)
   const now = table.systemColumns ? clock.now() : ''
-  const stored: SqlValue[][] = []
-  let columns: RowSet['columns'] = []
-  for (const row of rows) {
-    const names = Object.keys(row).filter((name) => !table.key.includes(name))
-    for (const name of names) requireColumn(table, name)
-    const key = table.key.map(
-      (name) => row[name] ?? refuse('invalidValue', { where: name, reason: 'the key is missing' }),
-    )
-    if (names.length === 0) refuse('invalidValue', { where: 'rows', reason: 'a row names no column to set' })
-    const params = names.map((name) => row[name] as SqlValue)
-    if (table.systemColumns && row.updated_at === undefined) {
-      names.push('updated_at')
-      params.push(now)
+  const stored = new StoredRows(writer, table)
+  let update: Update | undefined
+  let statement: ReturnType<typeof prepare>['statement'] | undefined
+  let at = 0
+  let column = ''
+  try {
+    for (; at < rows.length; at++) {
+      const row = rows[at] as GivenRow
+      if (update === undefined || statement === undefined || !isOfShape(row, update.names)) {
+        update = writtenUpdate(table, Object.keys(row))
+        statement = prepare(writer, update.sql).statement
+      }
+      const params: unknown[] = []
+      for (column of update.set) params.push(bindableValue(decode(row[column])))
+      if (update.isTouched) params.push(now)
+      const key: SqlValue[] = []
+      for (column of table.key) key.push(decode(row[column]))
+      for (const value of key) params.push(bindableValue(value))
+      if (statement.run(params).changes === 0) refuseRow(table, key)
+      if (returning) stored.find(keySql(table), key)
     }
-    const set = names.map((name) => `${quoteName(name)} = ?`).join(', ')
-    const sql = `update ${quoteName(table.name)} set ${set} where ${keySql(table)} returning *`
-    const { returned } = write(prepare(writer, sql), [...params, ...key], oneChange)
-    if (!returned || returned.rows.length === 0) refuseRow(table, key)
-    columns = returned.columns
-    stored.push(...returned.rows)
+    return stored.read()
+  } catch (error) {
+    return refuseRowError(error, `rows[${at}].${column}`)
   }
-  return { columns, rows: stored, truncated: false }
+}
+
+/** How rows are updated that name the same columns in the same order. */
+interface Update {
+  readonly names: readonly string[]
+  readonly set: readonly string[]
+  /** `updated_at` is to be set besides. */
+  readonly isTouched: boolean
+  readonly sql: string
+}
+
+function writtenUpdate(table: TableShape, names: readonly string[]): Update {
+  for (const name of names) quotedColumn(table, name)
+  const missing = table.key.find((name) => !names.includes(name))
+  if (missing !== undefined) refuse('invalidValue', { where: missing, reason: 'the key is missing' })
+  const set = names.filter((name) => !table.key.includes(name))
+  if (set.length === 0) refuse('invalidValue', { where: 'rows', reason: 'a row names no column to set' })
+  const isTouched = table.systemColumns && !set.includes('updated_at')
+  const assigned = isTouched ? [...set, 'updated_at'] : set
+  const assignments = assigned.map((name) => `${quoteName(name)} = ?`).join(', ')
+  const sql = `update ${quoteName(table.name)} set ${assignments} where ${keySql(table)}`
+  return { names, set, isTouched, sql }
 }
 
 /** Delete the rows with these keys. An unknown key is refused. */
 export function deleteRows(writer: Writer, table: TableShape, ids: readonly RowKey[]): number {
   requireKey(table)
-  for (const id of ids) {
-    const { sql, params } = keyCondition(table, id)
-    const statement = prepare(writer, `delete from ${quoteName(table.name)} where ${sql}`)
-    if (write(statement, params, oneChange).changes === 0) refuseRow(table, params)
+  const { statement } = prepare(writer, `delete from ${quoteName(table.name)} where ${keySql(table)}`)
+  try {
+    for (const id of ids) {
+      const { params } = keyCondition(table, id)
+      if (statement.run(params.map(bindableValue)).changes === 0) refuseRow(table, params)
+    }
+    return ids.length
+  } catch (error) {
+    return refuseSqlError(error, 'write')
   }
-  return ids.length
 }
 
 /** A row's primary key: its value, or, where the key has several columns, an object of them. */
@@ -252,11 +262,11 @@ function isRowValues(id: RowKey): id is RowValues {
   return typeof id === 'object' && id !== null && !(id instanceof Uint8Array)
 }
 
-function keySql(table: TableShape): string {
+export function keySql(table: TableShape): string {
   return table.key.map((name) => `${quoteName(name)} = ?`).join(' and ')
 }
 
-function requireKey(table: TableShape): void {
+export function requireKey(table: TableShape): void {
   if (table.key.length === 0) refuse('notSupported', { what: `${table.name} has no primary key; use query.execute` })
 }
 

@@ -81,7 +81,7 @@ function tell(message: WriteMessage): void {
   process.send?.(message)
 }
 
-function run({ source, ...statement }: ReadJob): Pick<RowText, 'count' | 'truncated'> {
+function run({ source, ...statement }: ReadJob): Pick<RowText, 'count' | 'truncated' | 'last'> {
   const db = typeof source === 'string' ? openReadOnly(source) : openMemory(Buffer.from(source))
   try {
     db.exec('begin')

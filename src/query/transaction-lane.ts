@@ -36,7 +36,7 @@ export type TransactionMessage =
   | { readonly kind: 'commit' }
   | { readonly kind: 'rollback' }
 
-export type Reading = Pick<ReadJob, 'sql' | 'params' | 'limits' | 'asObjects'>
+export type Reading = Omit<ReadJob, 'kind' | 'source'>
 
 /** What it says where something failed. */
 export interface TransactionFailure extends Failure {

@@ -228,8 +228,42 @@ describe('data', () => {
     expect(await count('b__in=1,3,9')).toBe(2)
     expect(await count('b__in=1,3', 'b__lte=1')).toBe(1)
     expect(await count('b__not=1')).toBe(3)
+    expect(await count('b__not=null')).toBe(3)
+    expect(await count('b__not_in=1,2')).toBe(1)
+    expect(await count('b__between=2,3')).toBe(2)
+    expect(await count('b__is_null=true')).toBe(1)
     expect(await count('b=null')).toBe(1)
     expect(await count('{"or": [{"b": 1}, {"b": {"isNull": true}}]}')).toBe(2)
+  })
+
+  test('rows are upserted, and listed page by page', async () => {
+    await place.run(['table', 'create', 'w', 'a:text:unique', 'b:integer', '--no-system-columns'])
+    const upsert = (rows: string) => place.run(['data', 'upsert', 'w', '--on', 'a', '-d', rows])
+    await upsert('[{"a": "x", "b": 1}, {"a": "y", "b": 2}, {"a": "z"}]')
+    expect((await upsert('[{"a": "x", "b": 5}, {"a": "v"}]')).stderr).toContain('Inserted 1 row, updated 1 row.')
+    const list = (...more: string[]) => place.json('data', 'list', 'w', '--order-by', 'a', '--limit', '2', ...more)
+    const first = await list()
+    expect(first.rows).toEqual([
+      { a: 'v', b: null },
+      { a: 'x', b: 5 },
+    ])
+    expect((await list('--cursor', first.nextCursor)).rows).toEqual([
+      { a: 'y', b: 2 },
+      { a: 'z', b: null },
+    ])
+  })
+
+  test('rows are changed by a condition, and masked', async () => {
+    await place.run(['data', 'insert', 't', '-d', '[{"a":"m","b":1},{"a":"m","b":2},{"a":"m","b":3}]'])
+    const updated = await place.json('data', 'update-where', 't', '-w', 'a=m', '-w', 'b__gt=1', '--set', 'b=7')
+    expect(updated).toEqual({ count: 2 })
+    const masked = await place.json('query', 'select a, b from t where a = ?', '--param', 'm', '--mask', 't.b')
+    expect(masked.rows).toEqual(Array(3).fill(['m', '***']))
+    const del = (...more: string[]) => place.run(['data', 'delete-where', 't', '-w', 'a=m', '-w', 'b=7', ...more])
+    expect((await del()).code).toBe(1)
+    expect((await del('--yes')).stderr).toContain('Deleted 2 rows.')
+    const refused = await place.run(['data', 'delete-where', 't', '-w', '{}', '--yes'])
+    expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('every row')])
   })
 
   test('a broken constraint is told in plain words', async () => {

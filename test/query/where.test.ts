@@ -1,7 +1,9 @@
+import fc from 'fast-check'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { deferToEnd } from '../support/cleanup.ts'
 import type { Json, RawClient } from '../support/client.ts'
 import { startDaemon } from '../support/daemon.ts'
+import { seed } from '../support/seed.ts'
 
 let client: RawClient
 
@@ -13,6 +15,7 @@ beforeAll(async () => {
     { name: 'b', type: 'TEXT' },
   ]
   await client.call('table.create', { name: 't', columns, primaryKey: ['k'], systemColumns: false })
+  await client.call('table.create', { name: 'empty', columns, primaryKey: ['k'], systemColumns: false })
   const rows = [
     [1, 1, 'x'],
     [2, 2, 'X'],
@@ -121,6 +124,60 @@ describe('refused', () => {
       expect((await client.refused('row.list', { table: 't', columns: [column] })).kind).toBe('columnNotFound')
     }
   })
+})
+
+test(`any other shape is taken or refused by a named kind, and the daemon goes on (seed ${seed})`, async () => {
+  const name = fc.constantFrom(
+    'a',
+    'b',
+    'k',
+    'and',
+    'or',
+    'not',
+    '__proto__',
+    'constructor',
+    'toString',
+    '',
+    '$int',
+    'a\0',
+  )
+  const operator = fc.constantFrom('eq', 'in', 'between', 'like', 'isNull', '__proto__', 'hasOwnProperty', '$real', '=')
+  const leaf = fc.oneof(
+    fc.constantFrom<Json>(
+      null,
+      true,
+      0,
+      1e300,
+      '',
+      { $real: 'NaN' },
+      { $int: '1e5' },
+      { $blob: '!' },
+      { $int: '1', $real: '1' },
+    ),
+    fc.jsonValue({ maxDepth: 2 }) as fc.Arbitrary<Json>,
+  )
+  const shape = fc.letrec<{ shape: Json }>((tie) => ({
+    shape: fc.oneof(
+      { depthSize: 'medium' },
+      leaf,
+      fc.array(tie('shape'), { maxLength: 4 }) as fc.Arbitrary<Json>,
+      fc.array(fc.tuple(fc.oneof(name, operator), tie('shape')), { maxLength: 4 }).map(Object.fromEntries),
+    ),
+  })).shape
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.tuple(name, shape), { maxLength: 3 }), async (entries) => {
+      const where = `{${entries.map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`).join(',')}}`
+      for (const method of ['row.list', 'row.count', 'row.deleteWhere']) {
+        client.send(`{"jsonrpc":"2.0","id":"raw","method":"${method}","params":{"table":"empty","where":${where}}}`)
+        const { error } = await client.answerTo('raw')
+        expect(error?.data.kind ?? 'invalidValue').toMatch(
+          /^(invalidValue|columnNotFound|conditionEmpty|limitExceeded)$/,
+        )
+      }
+    }),
+    { numRuns: 150, seed },
+  )
+  expect(await client.call('ping')).toEqual({})
 })
 
 test('columns that are called like operators, parameters and words of the condition', async () => {

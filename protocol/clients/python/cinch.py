@@ -177,6 +177,7 @@ _CLASSES: Dict[str, Type[CinchError]] = {
     "proofFailed": Refused,
     "schemaBroken": Refused,
     "schemaMismatch": Refused,
+    "conditionEmpty": Refused,
 }
 
 
@@ -813,9 +814,16 @@ class Client:
 
     # SQL
 
-    def query(self, sql: str, params: Optional[Params] = None, *, max_rows: Optional[int] = None) -> Result:
-        """Run one statement that reads."""
-        return self._ask("query.run", _given(sql=sql, params=params, maxRows=max_rows), _result_of)
+    def query(
+        self,
+        sql: str,
+        params: Optional[Params] = None,
+        *,
+        max_rows: Optional[int] = None,
+        mask: Optional[Sequence[str]] = None,
+    ) -> Result:
+        """Run one statement that reads. Values of columns in `mask` ("email", "users.email") come as `***`."""
+        return self._ask("query.run", _given(sql=sql, params=params, maxRows=max_rows, mask=mask), _result_of)
 
     def execute(self, sql: str, params: Optional[Params] = None) -> Result:
         """Run one statement that inserts, updates or deletes; the rows of the result are those of RETURNING."""
@@ -862,6 +870,29 @@ class Client:
         params = _given(table=table, where=where, orderBy=order_by, limit=limit, offset=offset, columns=columns)
         return self._ask("row.list", params, _rows_of)
 
+    def pages(
+        self,
+        table: str,
+        where: Optional[Mapping[str, Any]] = None,
+        *,
+        order_by: Optional[Sequence[str]] = None,
+        page_size: Optional[int] = None,
+        columns: Optional[Sequence[str]] = None,
+    ) -> Iterator[Row]:
+        """
+        Every row that meets a condition, read a page at a time: each once, whatever is inserted or deleted meanwhile.
+        """
+        cursor: Optional[str] = None
+        while True:
+            params = _given(
+                table=table, where=where, orderBy=order_by, limit=page_size, columns=columns, cursor=cursor
+            )
+            answer = self._ask("row.list", params, _same)
+            yield from answer["rows"]
+            cursor = answer.get("nextCursor")
+            if cursor is None:
+                return
+
     def count(self, table: str, where: Optional[Mapping[str, Any]] = None) -> int:
         return self._ask("row.count", _given(table=table, where=where), _count_of)
 
@@ -877,15 +908,41 @@ class Client:
         """Update one row, or many (all or none), each found by the primary key it carries."""
         return self._write_rows("row.update", table, rows)
 
+    def update_where(self, table: str, where: Mapping[str, Any], set: Mapping[str, Value]) -> int:
+        """Set columns of every row that meets a condition; gives back how many there were."""
+        return self._ask("row.updateWhere", {"table": table, "where": where, "set": set}, _count_of)
+
+    def delete_where(self, table: str, where: Mapping[str, Any]) -> int:
+        """Delete every row that meets a condition; gives back how many there were."""
+        return self._ask("row.deleteWhere", {"table": table, "where": where}, _count_of)
+
+    @overload
+    def upsert(self, table: str, rows: Mapping[str, Value], *, on: Optional[Sequence[str]] = None) -> Row: ...
+
+    @overload
+    def upsert(
+        self, table: str, rows: Iterable[Mapping[str, Value]], *, on: Optional[Sequence[str]] = None
+    ) -> List[Row]: ...
+
+    def upsert(
+        self,
+        table: str,
+        rows: Union[Mapping[str, Value], Iterable[Mapping[str, Value]]],
+        *,
+        on: Optional[Sequence[str]] = None,
+    ) -> Union[Row, List[Row]]:
+        """Insert a row or many, or update those that are there, told by the columns of a unique key: all or none."""
+        return self._write_rows("row.upsert", table, rows, **_given(on=on))
+
     def delete(self, table: str, *ids: Union[Value, Mapping[str, Value]]) -> int:
         """Delete the rows with these primary keys, all or none."""
         return self._ask("row.delete", {"table": table, "ids": ids}, _count_of)
 
     def _write_rows(
-        self, method: str, table: str, rows: Union[Mapping[str, Value], Iterable[Mapping[str, Value]]]
+        self, method: str, table: str, rows: Union[Mapping[str, Value], Iterable[Mapping[str, Value]]], **more: Any
     ) -> Union[Row, List[Row]]:
         given = [rows] if isinstance(rows, Mapping) else [*rows]
-        stored: List[Row] = self._ask(method, {"table": table, "rows": given}, _rows_of) if given else []
+        stored: List[Row] = self._ask(method, {"table": table, "rows": given, **more}, _rows_of) if given else []
         return stored[0] if isinstance(rows, Mapping) else stored
 
     # Key-value store

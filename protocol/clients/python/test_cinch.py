@@ -196,6 +196,19 @@ class Calls(DaemonTest):
         self.assertEqual(self.db.delete("t", 2, 3), 2)
         self.assertEqual(self.db.list("t"), [{"a": 1, "b": None}])
 
+    def test_rows_by_key_and_by_condition(self) -> None:
+        self.db.insert("t", [{"a": n, "b": "x"} for n in range(5)])
+        self.assertEqual(self.db.upsert("t", {"a": 1, "b": "y"}), {"a": 1, "b": "y"})
+        stored = self.db.upsert("t", [{"a": 9, "b": "new"}, {"a": 0}], on=["a"])
+        self.assertEqual(stored, [{"a": 9, "b": "new"}, {"a": 0, "b": "x"}])
+        self.assertEqual(self.db.update_where("t", {"a": {"gte": 3}}, {"b": None}), 3)
+        self.assertEqual(self.db.delete_where("t", {"b": "x"}), 2)
+        with self.assertRaises(cinch.Refused):
+            self.db.delete_where("t", {})
+        self.assertEqual([row["a"] for row in self.db.pages("t", order_by=["-a"], page_size=2)], [9, 4, 3, 1])
+        self.assertEqual([*self.db.pages("t", {"a": {"gt": 9}})], [])
+        self.assertEqual(self.db.query("select a, b from t where a = 1", mask=["t.b"]).rows, [(1, "***")])
+
     def test_statements(self) -> None:
         done = self.db.execute("insert into t values (:a, :b) returning b, a", {"a": 1, "b": "x"})
         self.assertEqual((done.changes, done.columns, done.rows), (1, ("b", "a"), [("x", 1)]))

@@ -14,6 +14,8 @@ const table = required('the table')
 const where = texts(whereHelp)
 const ids = texts('a primary key; give it once a row. {"a": 1, "b": 2} is a key of two columns')
 const dataHelp = 'a JSON object, an array of them, or one a line; - reads standard input'
+const noReturning = { type: 'boolean', default: false, describe: 'do not print the rows as stored' } as const
+const set = texts('COLUMN=VALUE: JSON, or else text; give it once a column')
 const defaultLimit = 1_000
 
 export const data = [
@@ -25,7 +27,7 @@ export const data = [
         parser
           .positional('table', table)
           .option('data', { ...text(dataHelp), alias: 'd', demandOption: true })
-          .option('no-returning', { type: 'boolean', default: false, describe: 'do not print the rows as stored' }),
+          .option('no-returning', noReturning),
       ),
     async (context, args) => {
       const { table, noReturning } = args
@@ -34,6 +36,32 @@ export const data = [
       if (noReturning) context.output.result(answer, () => {})
       else showRows(context.output, await asRowSet(context, table, answer.rows), answer, args)
       context.output.note(`Inserted ${counted(answer.count)}.`)
+    },
+  ),
+  command(
+    'upsert <table>',
+    'Insert rows, or update those that are there already: all or none',
+    (parser) =>
+      formatOptions(
+        parser
+          .positional('table', table)
+          .option('data', { ...text(dataHelp), alias: 'd', demandOption: true })
+          .option('on', text('the columns of a unique key that tells them, as a,b; default: the primary key'))
+          .option('no-returning', noReturning),
+      ),
+    async (context, args) => {
+      const { table } = args
+      const on = args.on === undefined ? undefined : columnNames(args.on)
+      const rows = await rowsOf(args.data)
+      const answer = await context.call('row.upsert', {
+        table,
+        rows,
+        on,
+        returning: args.noReturning ? 'none' : 'rows',
+      })
+      if (args.noReturning) context.output.result(answer, () => {})
+      else showRows(context.output, await asRowSet(context, table, answer.rows), answer, args)
+      context.output.note(`Inserted ${counted(answer.inserted)}, updated ${counted(answer.updated)}.`)
     },
   ),
   command(
@@ -60,18 +88,16 @@ export const data = [
           .option('where', { ...where, alias: 'w' })
           .option('order-by', texts('a column; -COLUMN sorts from the greatest to the smallest (--order-by=-age)'))
           .option('offset', { ...wholeNumber('offset', 0), describe: 'leave out so many rows at the start' })
+          .option('cursor', text('go on behind the page that ended with this nextCursor; --json prints it'))
           .option('columns', text('only these, as a,b')),
       ),
     async (context, args) => {
-      const { table, limit, offset, orderBy } = args
+      const { table, offset, orderBy, cursor, limit = defaultLimit } = args
       const columns = args.columns === undefined ? undefined : columnNames(args.columns)
-      // One row more than is shown tells whether there are more.
-      const wanted = limit ?? defaultLimit + 1
-      const params = { table, where: parseWhere(args.where), orderBy, offset, columns, limit: wanted }
+      const params = { table, where: parseWhere(args.where), orderBy, offset, cursor, columns, limit }
       const answer = await context.call('row.list', params)
-      const isCut = limit === undefined && answer.rows.length === wanted
-      const shown = isCut ? { ...answer, rows: answer.rows.slice(0, defaultLimit) } : answer
-      showRows(context.output, await asRowSet(context, table, shown.rows, columns), shown, args)
+      showRows(context.output, await asRowSet(context, table, answer.rows, columns), answer, args)
+      const isCut = args.limit === undefined && answer.nextCursor !== undefined
       if (isCut) context.output.warn(`there are more rows than the first ${defaultLimit}; --limit says how many`)
     },
   ),
@@ -93,7 +119,7 @@ export const data = [
         parser
           .positional('table', table)
           .option('id', ids)
-          .option('set', texts('COLUMN=VALUE: JSON, or else text; give it once a column'))
+          .option('set', set)
           .option('data', { ...text(`rows with their primary keys: ${dataHelp}`), alias: 'd' }),
       ),
     async (context, args) => {
@@ -105,6 +131,24 @@ export const data = [
     },
   ),
   command(
+    'update-where <table>',
+    'Set columns of every row that meets a condition',
+    (parser) =>
+      parser
+        .positional('table', table)
+        .option('where', { ...where, alias: 'w', demandOption: true })
+        .option('set', { ...set, demandOption: true }),
+    call(
+      'row.updateWhere',
+      (args) => ({
+        table: args.table,
+        where: parseWhere(args.where) ?? {},
+        set: Object.fromEntries(args.set.map(parseSet)) as ParamsOf<'row.updateWhere'>['set'],
+      }),
+      (output, { count }) => output.note(`Updated ${counted(count)}.`),
+    ),
+  ),
+  command(
     'delete <table>',
     'Delete the rows with these primary keys, all or none',
     (parser) => yesOption(parser.positional('table', table).option('id', { ...ids, demandOption: true })),
@@ -113,6 +157,20 @@ export const data = [
       call(
         'row.delete',
         ({ table, id }) => ({ table, ids: id.map(parseKey) }),
+        (output, { count }) => output.note(`Deleted ${counted(count)}.`),
+      ),
+    ),
+  ),
+  command(
+    'delete-where <table>',
+    'Delete every row that meets a condition',
+    (parser) =>
+      yesOption(parser.positional('table', table).option('where', { ...where, alias: 'w', demandOption: true })),
+    confirmed(
+      ({ table, where }) => `Delete the rows of table ${table} with ${where.join(' and ')}? There is no way back.`,
+      call(
+        'row.deleteWhere',
+        ({ table, where }) => ({ table, where: parseWhere(where) ?? {} }),
         (output, { count }) => output.note(`Deleted ${counted(count)}.`),
       ),
     ),

@@ -1,4 +1,4 @@
-import { body, required, texts } from '../command.ts'
+import { body, required, text, texts } from '../command.ts'
 import { argumentOrInput } from '../input.ts'
 import { limitOption } from '../limit.ts'
 import { formatOptions, showRows } from '../rows.ts'
@@ -9,10 +9,17 @@ const param = texts('a value for each ? in order: JSON, or else text; give it on
 
 export const query = body(
   (parser) =>
-    formatOptions(limitOption(parser, 'at most so many rows').positional('sql', sqlArgument).option('param', param)),
+    formatOptions(
+      limitOption(parser, 'at most so many rows')
+        .positional('sql', sqlArgument)
+        .option('param', param)
+        .option('mask', text('columns whose values are shown as ***, as email,users.phone')),
+    ),
   async (context, args) => {
     const sql = await argumentOrInput(args.sql)
-    const answer = await context.call('query.run', { sql, params: args.param?.map(parseValue), maxRows: args.limit })
+    const mask = args.mask?.split(',').map((name) => name.trim())
+    const params = args.param?.map(parseValue)
+    const answer = await context.call('query.run', { sql, params, maxRows: args.limit, mask })
     showRows(context.output, { columns: namesOf(answer.columns), rows: asArrays(answer.rows) }, answer, args)
     if (answer.truncated) context.output.warn(`there are more rows: only the first ${answer.rows.length} are here`)
   },
