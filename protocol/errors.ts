@@ -44,7 +44,14 @@ export const errors = {
     data: z.object({ limit: z.string(), max: z.number() }),
     hint: 'the limit is a setting of that name under limits in config.json',
   },
-  timeout: { code: 1003, message: 'Timed out', data: z.object({ timeoutMs: z.number().optional() }) },
+  timeout: {
+    code: 1003,
+    message: 'Timed out',
+    data: z.object({
+      timeoutMs: z.number().optional(),
+      limit: z.string().optional().describe('the setting, where it was not the call’s own timeoutMs'),
+    }),
+  },
   shuttingDown: { code: 1004, message: 'The daemon is shutting down', data: z.object({}) },
   versionMismatch: {
     code: 1005,
@@ -262,6 +269,15 @@ export const errors = {
     message: 'The statement does more with a masked column than to show it',
     data: z.object({ table: z.string(), column: z.string(), reason: z.string() }),
     hint: 'select the column by itself, neither in an expression or condition nor ordered or grouped by it',
+  },
+  cursorNotFound: {
+    code: 1320,
+    message: 'No such cursor',
+    data: z.object({
+      cursor: z.string(),
+      reason: z.enum(['unknown', 'done', 'closed', 'idle', 'maxCursorMs', 'failed']),
+    }),
+    hint: 'query.open opens one; it ends with its last row, with its session, unused after idleMs, and after limits.maxCursorMs',
   },
 
   // Generated code

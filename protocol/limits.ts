@@ -23,8 +23,13 @@ export const Limits = z.strictObject({
   ),
   maxUnsentBytes: bytes(16 * MiB).describe('answers a client has not read before the daemon stops reading from it'),
   maxProcesses: count(12).describe('statements that run in processes of their own at a time'),
-  maxWaitingStatements: count(1_000).describe('statements that wait for such a process'),
-  maxStatementMs: count(600_000).describe('how long a statement in a process may take'),
+  maxProcessesPerSession: count(8).describe('those of them that run for one session; its others wait'),
+  maxWaitingStatements: count(1_000).describe(
+    'statements that wait for such a process; of more, one is refused of the session that has most of them',
+  ),
+  maxStatementMs: count(600_000).describe(
+    'how long a statement in a process may take, the time included in which its client does not read what it streams',
+  ),
   maxStatementBytes: bytes(512 * MiB).describe('memory that such a process may take up'),
   maxTransactions: count(32).describe('transactions open at a time, each in a process of its own'),
   maxTransactionsPerSession: count(16).describe('the same, of one session'),
@@ -33,6 +38,11 @@ export const Limits = z.strictObject({
   ),
   maxTransactionMs: count(300_000).describe('how long a transaction may be open; then it is rolled back'),
   maxWaitingWriters: count(1_000).describe('calls that wait until a tenant’s transaction, or long write, is through'),
+  maxCursors: count(32).describe('cursors open at a time; each may have a process of its own'),
+  maxCursorsPerSession: count(8).describe('those of them that belong to one session'),
+  maxCursorMs: count(600_000).describe(
+    'how long a cursor lasts, however much it is used: it holds one state of its file',
+  ),
   maxOpenFiles: count(500).describe('tenant files open at a time'),
 })
 export type Limits = z.infer<typeof Limits>

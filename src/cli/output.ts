@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import process from 'node:process'
 import { styler } from './style.ts'
 import { recordText, tableText } from './table.ts'
@@ -23,6 +24,11 @@ export class Output {
 
   line(text: string): void {
     process.stdout.write(`${text}\n`)
+  }
+
+  /** A part of a long result. Settles when there is room for the next one. */
+  async piece(text: string): Promise<void> {
+    if (!process.stdout.write(text)) await once(process.stdout, 'drain')
   }
 
   /** Rows under their column names, aligned, as wide as the terminal. */

@@ -39,9 +39,45 @@ export function showRows(output: Output, set: RowSet, answer: unknown, { csv, nd
   })
 }
 
+/** Rows that come in batches, none of which is kept; `isTruncated` is asked for in the end. */
+export interface RowSource {
+  readonly columns: readonly { readonly name: string; readonly type: string | null }[]
+  readonly isTruncated: boolean
+  batches(): AsyncIterable<readonly unknown[]>
+}
+
+/** Print rows as they come, in a format that programs read. Gives how many. */
+export async function showRowsAsTheyCome(
+  output: Output,
+  source: RowSource,
+  { csv, ndjson }: FormatOptions,
+): Promise<number> {
+  const columns = source.columns.map(({ name }) => name)
+  const batchText = (rows: readonly (readonly unknown[])[]) => {
+    if (csv) return `${rows.map(csvLine).join('\n')}\n`
+    if (ndjson) return `${ndjsonLines({ columns, rows }).join('\n')}\n`
+    return JSON.stringify(rows).slice(1, -1)
+  }
+  let head = csv ? `${csvLine(columns)}\n` : ndjson ? '' : `{"columns":${JSON.stringify(source.columns)},"rows":[`
+  if (ndjson) requireDistinct(columns)
+  let count = 0
+  for await (const rows of source.batches()) {
+    await output.piece(head + batchText(rows as readonly (readonly unknown[])[]))
+    head = csv || ndjson ? '' : ','
+    count += rows.length
+  }
+  if (count === 0) await output.piece(head)
+  if (!csv && !ndjson) output.line(source.isTruncated ? '],"truncated":true}' : ']}')
+  return count
+}
+
 /** RFC 4180, but for the ends of lines. NULL is an empty field, an empty text is quoted, bytes are base64: as in exports. */
 export function csvLines({ columns, rows }: RowSet): string[] {
-  return [columns, ...rows].map((row) => row.map(csvField).join(','))
+  return [columns, ...rows].map(csvLine)
+}
+
+function csvLine(row: readonly unknown[]): string {
+  return row.map(csvField).join(',')
 }
 
 function csvField(value: unknown): string {
@@ -51,6 +87,11 @@ function csvField(value: unknown): string {
 }
 
 function ndjsonLines({ columns, rows }: RowSet): string[] {
+  requireDistinct(columns)
+  return rows.map((row) => JSON.stringify(Object.fromEntries(columns.map((name, at) => [name, row[at]]))))
+}
+
+function requireDistinct(columns: readonly string[]): void {
   const twice = columns.find((name, at) => columns.indexOf(name) !== at)
   if (twice !== undefined) {
     throw new CliError('duplicateColumn', 'Two columns have one name', {
@@ -58,7 +99,6 @@ function ndjsonLines({ columns, rows }: RowSet): string[] {
       hint: 'an object holds a name once: tell them apart with AS, or use --json or --csv',
     })
   }
-  return rows.map((row) => JSON.stringify(Object.fromEntries(columns.map((name, at) => [name, row[at]]))))
 }
 
 function showLines(output: Output, lines: readonly string[]): void {

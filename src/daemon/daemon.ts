@@ -124,7 +124,8 @@ export class Daemon implements DaemonControl, Observer, AsyncDisposable {
       sessions: this.#sessions.size,
       sessionsStarted: this.#lastSession,
       inFlight,
-      openTransactions: transactions.count,
+      transactions: transactions.count,
+      cursors: this.engine.cursors.size,
       openFiles: pool.size,
       filesOpened: pool.opened,
       logBytes: pool.logBytes,
@@ -230,6 +231,7 @@ export class Daemon implements DaemonControl, Observer, AsyncDisposable {
     void session.ended.then(() => {
       this.#sessions.delete(session)
       this.engine.parts.transactions.endOf(session)
+      this.engine.cursors.closeOf(session)
       this.#options.log.debug({ session: session.id, client: session.client?.name }, 'disconnected')
       if (this.#sessions.size > 0 || this.#stopping) return
       if (this.#endsWithLastSession) void this.stop()

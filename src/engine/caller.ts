@@ -1,9 +1,7 @@
-/** Who waits for what is done, as far as the engine has to know. */
-export interface Caller {
-  /** The connection that the call came from: whose transactions are whose, and what keeps its order. */
-  readonly session: object
-  /** Aborted when nobody waits any more. */
-  readonly signal: AbortSignal
+import type { Asker } from '../storage/processes.ts'
+
+/** Who waits for what is done. Its `owner` is the connection that it came from: whose transactions and cursors are whose. */
+export interface Caller extends Asker {
   /** What the caller asks to be written later waits for this: the statement must not see it. */
   beforeWrites(snapshot: Promise<void>): void
   /** Whatever the caller asks later waits until the function is called that this gives. */

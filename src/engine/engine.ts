@@ -15,6 +15,7 @@ import { FilePool } from '../storage/file-pool.ts'
 import { moveDurably, removeDatabaseFile, replaceDurably } from '../storage/files.ts'
 import { branchFolder, Layout } from '../storage/layout.ts'
 import { Branch, DatabaseState } from './branch.ts'
+import { Cursors } from './cursors.ts'
 import { Drain } from './drain.ts'
 import { Expiry } from './expiry.ts'
 import { Heads, rootChangeSet } from './heads.ts'
@@ -112,6 +113,7 @@ export function readConfig(layout: Layout): Config {
  */
 export class Engine implements AsyncDisposable {
   readonly parts: EngineParts
+  readonly cursors: Cursors
   readonly #databases = new Map<string, DatabaseState>()
 
   private constructor(layout: Layout, config: Config, catalog: Catalog, { log, clock = Date.now }: EngineOptions) {
@@ -125,6 +127,7 @@ export class Engine implements AsyncDisposable {
       checkpointer: new Checkpointer(),
       processLane: new ProcessLane({
         ...config.limits,
+        maxProcessesPerOwner: config.limits.maxProcessesPerSession,
         maxWaiting: config.limits.maxWaitingStatements,
       }),
       positions: new Positions(catalog),
@@ -138,6 +141,7 @@ export class Engine implements AsyncDisposable {
       allBranches: () => this.#allBranches(),
     }
     this.parts = parts
+    this.cursors = new Cursors(config.limits)
     const byId = new Map<number, DatabaseState>()
     for (const row of catalog.databases.all()) {
       const database = new DatabaseState(row)
@@ -268,6 +272,7 @@ export class Engine implements AsyncDisposable {
   /** Finish what is under way, bring everything to disk, and let go of the project. */
   async close(): Promise<void> {
     const { catalog, checkpointer, drain, expiry, pool, positions, processLane, sharing, transactions } = this.parts
+    this.cursors.closeAll()
     await transactions.close()
     await expiry.stop()
     await drain.stop()

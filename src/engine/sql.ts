@@ -1,14 +1,24 @@
 import { refuse } from '../base/refusal.ts'
 import { type BatchStatement, runBatch } from '../query/batch.ts'
+import { Cursor } from '../query/cursor.ts'
 import { prepare } from '../query/errors.ts'
-import type { Params, ReadLimits, RowSet, WriteResult } from '../query/execute.ts'
+import { type Params, type ReadLimits, type RowSet, requireDistinct, type WriteResult } from '../query/execute.ts'
+import { rowText } from '../query/frames.ts'
 import type { Verdict } from '../query/gate.ts'
 import { type Lane, laneOf, noteTime, readInline } from '../query/lane.ts'
 import type { Page } from '../query/listing.ts'
 import { maskedColumns, maskRow } from '../query/mask.ts'
-import type { ReadJob, RowText } from '../query/process-lane.ts'
+import {
+  type ProcessLane,
+  type ReadEnd,
+  type ReadJob,
+  RowCollector,
+  type RowTaker,
+  type RowText,
+} from '../query/process-lane.ts'
 import { type PlanStep, queryPlan } from '../query/query-plan.ts'
 import { type StatementWatch, tellSlow } from '../query/watch.ts'
+import type { Asker } from '../storage/processes.ts'
 import type { Prepared } from '../storage/statements.ts'
 import type { Writer } from '../storage/tenant-file.ts'
 import type { Caller } from './caller.ts'
@@ -43,22 +53,17 @@ export function runQuery(
   params: Params,
   options: ReadOptions,
 ): RowSet | Promise<RowSet | RowText> {
-  const verdict = place.head.verdict(sql)
-  if (verdict.kind !== 'read')
-    refuse('sqlRefused', { rule: 'write', reason: 'query.run only reads; use query.execute' })
+  const verdict = readingVerdict(place, sql)
   if (place instanceof Transaction) return readInTransaction(place, sql, params, options, verdict)
-  const found = place.read((reader) => {
-    const prepared = prepare(reader, sql)
-    const lane = laneOf(reader, prepared, sql, verdict)
-    const { schema } = place.head
-    const masked = options.mask && maskedColumns({ reader, schema, prepared, verdict, sql, params }, options.mask)
-    if (lane.name !== 'inline') return new ReadAside(place, prepared, sql, params, { ...options, masked })
-    const found = readInline(prepared, params, options.limits, verdict)
-    if (masked) for (const row of found.rows) maskRow(row, masked)
-    return found
-  }, options.caller)
-  if (!(found instanceof Promise)) return found instanceof ReadAside ? found.run() : found
-  return found.then<RowSet | RowText>((found) => (found instanceof ReadAside ? found.run() : found))
+  const found = readHere(place, sql, params, options, options.limits)
+  if (!(found instanceof Promise)) return found instanceof ReadAside ? found.collect() : found
+  return found.then<RowSet | RowText>((found) => (found instanceof ReadAside ? found.collect() : found))
+}
+
+function readingVerdict({ head }: Place, sql: string): Verdict {
+  const verdict = head.verdict(sql)
+  if (verdict.kind === 'read') return verdict
+  return refuse('sqlRefused', { rule: 'write', reason: 'query.run only reads; use query.execute' })
 }
 
 async function readInTransaction(
@@ -79,6 +84,86 @@ async function readInTransaction(
   return transaction.read(sql, params, { ...options, masked })
 }
 
+/** Told of a result while it comes, with its rows as JSON. */
+export type Receiver = Omit<RowTaker, 'snapshot'>
+
+export type ReceivedEnd = Pick<ReadEnd, 'count' | 'truncated'>
+
+/** Run a statement that reads, and pass its rows on as they come: the whole of them is nowhere in memory. */
+export async function passRows(
+  place: Place,
+  sql: string,
+  params: Params,
+  options: ReadOptions,
+  receiver: Receiver,
+): Promise<ReceivedEnd> {
+  if (place instanceof Transaction) return refuse('notSupported', { what: 'a streamed result in a transaction' })
+  const found = await readHere(place, sql, params, options, fewRows(options.limits))
+  if (found instanceof ReadAside) return found.pass(receiver)
+  const { columns, rows, truncated } = found
+  receiver.columns(columns)
+  if (rows.length > 0) void receiver.rows(partOf(found, options.asObjects), rows.length)
+  return { count: rows.length, truncated }
+}
+
+/** Open a statement that reads: its rows come as they are fetched, until `signal` is aborted. */
+export async function openRows(
+  tenant: Tenant,
+  sql: string,
+  params: Params,
+  options: ReadOptions,
+  { signal, maxFetchBytes }: { signal: AbortSignal; maxFetchBytes: number },
+): Promise<Cursor> {
+  const found = await readHere(tenant, sql, params, options, fewRows(options.limits))
+  if (found instanceof ReadAside) return found.open(signal, maxFetchBytes)
+  const cursor = new Cursor(maxFetchBytes)
+  cursor.columns(found.columns)
+  if (found.rows.length > 0) void cursor.rows(partOf(found, options.asObjects), found.rows.length)
+  cursor.complete(found.truncated)
+  return cursor
+}
+
+/** So much of a result is read at once on the daemon's thread, where its rows could come one after the other instead. */
+const fewRowsLimits = { maxRows: 1_000, maxBytes: 256 * 1024 }
+
+function fewRows(limits: ReadLimits): ReadLimits {
+  const { maxRows, maxBytes } = fewRowsLimits
+  return { ...limits, maxRows: Math.min(limits.maxRows, maxRows), maxBytes, cutsBytes: true }
+}
+
+function partOf({ columns, rows }: RowSet, asObjects = false): Buffer {
+  if (asObjects) requireDistinct(columns)
+  return Buffer.from(rowText(columns, rows, asObjects))
+}
+
+/** Read on this thread what is short: up to `limits`, which may be less than the options'. The rest is for a process. */
+function readHere(
+  tenant: Tenant,
+  sql: string,
+  params: Params,
+  options: ReadOptions,
+  limits: ReadLimits,
+): RowSet | ReadAside | Promise<RowSet | ReadAside> {
+  const verdict = readingVerdict(tenant, sql)
+  return tenant.read((reader) => {
+    const prepared = prepare(reader, sql)
+    const lane = laneOf(reader, prepared, sql, verdict)
+    const { schema } = tenant.head
+    const masked = options.mask && maskedColumns({ reader, schema, prepared, verdict, sql, params }, options.mask)
+    if (lane.name === 'inline') {
+      const found = readInline(prepared, params, limits, verdict)
+      const isAll = !found.truncated || found.rows.length === options.limits.maxRows
+      if (isAll) {
+        if (masked) for (const row of found.rows) maskRow(row, masked)
+        return found
+      }
+    }
+    return new ReadAside(tenant, prepared, sql, params, { ...options, masked })
+  }, options.caller)
+}
+
+type Aside = (lane: ProcessLane, source: string | Uint8Array) => Promise<ReadEnd>
+
 /** A statement that is going to run in a process. From its making on, what its caller writes waits for its snapshot. */
 class ReadAside {
   readonly #tenant: Tenant
@@ -86,6 +171,7 @@ class ReadAside {
   readonly #job: Omit<ReadJob, 'source'>
   readonly #caller: Caller
   readonly #watch: StatementWatch | undefined
+  readonly #maxBytes: number
   #sawSnapshot!: () => void
 
   constructor(
@@ -98,8 +184,10 @@ class ReadAside {
     const { maxRows, maxBytes } = options.limits
     this.#tenant = tenant
     this.#prepared = prepared
+    this.#maxBytes = maxBytes
+    const limits = { maxRows, maxBytes: Number.POSITIVE_INFINITY, maxRowBytes: maxBytes }
     const { asObjects = false, page, masked } = options
-    this.#job = { kind: 'read', sql, params, limits: { maxRows, maxBytes }, asObjects, page, masked }
+    this.#job = { kind: 'read', sql, params, limits, asObjects, page, masked }
     this.#caller = options.caller
     this.#watch = options.limits.watch
     if (this.#watch) this.#watch.lane = 'process'
@@ -110,18 +198,57 @@ class ReadAside {
   }
 
   /** Everything that was written before is committed. */
-  async run(): Promise<RowText> {
+  async collect(): Promise<RowText> {
+    const collector = new RowCollector(this.#sawSnapshot)
+    const job = { ...this.#job, limits: { ...this.#job.limits, maxBytes: this.#maxBytes } }
+    const end = await this.#told((lane, source) => lane.read({ ...job, source }, this.#caller, collector))
+    return collector.whole(end)
+  }
+
+  /** The same, with the rows given to somebody as they come. */
+  pass(receiver: Receiver): Promise<ReceivedEnd> {
+    const taker: RowTaker = {
+      snapshot: this.#sawSnapshot,
+      columns: (columns) => receiver.columns(columns),
+      rows: (part, count) => receiver.rows(part, count),
+    }
+    return this.#told((lane, source) => lane.read({ ...this.#job, source }, this.#caller, taker))
+  }
+
+  /** The same, with the rows there for whoever fetches them, until `signal` is aborted. Settles with the snapshot taken. */
+  async open(signal: AbortSignal, maxFetchBytes: number): Promise<Cursor> {
+    const cursor = new Cursor(maxFetchBytes, this.#sawSnapshot)
+    const asker: Asker = { signal, owner: this.#caller.owner }
+    const end = this.#run((lane, source) => lane.readForCursor({ ...this.#job, source }, asker, cursor))
+    end.then(
+      ({ ms, count, truncated }) => {
+        this.#tell(ms, count)
+        cursor.complete(truncated)
+      },
+      (error) => cursor.fail(error),
+    )
+    await cursor.opened
+    return cursor
+  }
+
+  /** Run it, and tell of it if it took long, well or not. */
+  async #told(read: Aside): Promise<ReadEnd> {
     const startedAt = performance.now()
     try {
-      const rows = await this.#tenant.readAside((lane, source) =>
-        lane.read({ ...this.#job, source }, this.#caller.signal, { snapshot: this.#sawSnapshot }),
-      )
-      noteTime(this.#prepared, rows.ms)
-      this.#tell(rows.ms, rows.count)
-      return rows
+      const end = await this.#run(read)
+      this.#tell(end.ms, end.count)
+      return end
     } catch (error) {
       this.#tell(performance.now() - startedAt, null)
       throw error
+    }
+  }
+
+  async #run(read: Aside): Promise<ReadEnd> {
+    try {
+      const end = await this.#tenant.readAside(read)
+      noteTime(this.#prepared, end.ms)
+      return end
     } finally {
       this.#sawSnapshot()
     }

@@ -11,6 +11,7 @@ import { codeOf, guarded } from '../storage/faults.ts'
 import type { PooledFile } from '../storage/file-pool.ts'
 import { createDurably, moveDurably, removeDatabaseFile } from '../storage/files.ts'
 import { imageOf, openImage } from '../storage/image.ts'
+import type { Asker } from '../storage/processes.ts'
 import { Statements } from '../storage/statements.ts'
 import { type Reader, requireChangeSet, TenantFile, type WritePause, type Writer } from '../storage/tenant-file.ts'
 import type { Branch } from './branch.ts'
@@ -66,7 +67,7 @@ export class Tenant {
    * first.
    */
   read<T>(work: (reader: Reader) => T, caller?: Caller): T | Promise<T> {
-    if (this.#turn?.isHeld && caller && this.#turn.isAwaitedBy(caller.session)) {
+    if (this.#turn?.isHeld && caller && this.#turn.isAwaitedBy(caller.owner)) {
       return this.#turn.pass(() => this.read(work, caller), caller)
     }
     if (this.row.fileId === null) return work(this.branch.head)
@@ -134,7 +135,7 @@ export class Tenant {
       }
       const hasCommitted = () => file.hasCommittedAside(version as number)
       const whole: WriteJob = { kind: 'write', path, durability: config.durability, ...job }
-      const written = await processLane.write(whole, caller.signal, { mayCommit, hasCommitted })
+      const written = await processLane.write(whole, caller, { mayCommit, hasCommitted })
       file.wroteAside()
       return written
     }, caller)

@@ -65,14 +65,14 @@ export class Transactions {
     if (options.mode === 'write') tenant.branch.requireWritable()
     const begun = new Promise<Transaction>((resolve, reject) => {
       const work = async (source: string | Uint8Array, file?: TenantFile) => {
-        this.#takePlace(caller.session)
+        this.#takePlace(caller.owner)
         try {
           const transaction = await this.#begin(tenant, source, options, caller, file)
           resolve(transaction)
           await transaction.ended
-          this.#forget(transaction, caller.session)
+          this.#forget(transaction, caller.owner)
         } finally {
-          this.#places.splice(this.#places.indexOf(caller.session), 1)
+          this.#places.splice(this.#places.indexOf(caller.owner), 1)
         }
       }
       const done =
@@ -121,15 +121,15 @@ export class Transactions {
     const { config, heads } = this.#parts()
     const { mode } = options
     const beginning = { mode, source, durability: config.durability }
-    const { open, changeSet } = await this.#lane.begin(randomUUID(), beginning, caller.signal)
+    const { open, changeSet } = await this.#lane.begin(randomUUID(), beginning, caller)
     const limits = { ...config.limits, ...shortened(config.limits, options) }
     const transaction = new Transaction(open, { tenant, head: heads.get(changeSet), file, limits })
     this.#open.add(transaction)
     this.#timer ??= setInterval(() => this.#look(), msBetweenLooks).unref()
     // Its session may have ended meanwhile.
     if (caller.signal.aborted) transaction.stop('rolledBack')
-    const known = this.#known.get(caller.session) ?? new Map<string, Transaction | TransactionEnd>()
-    this.#known.set(caller.session, known.set(transaction.id, transaction))
+    const known = this.#known.get(caller.owner) ?? new Map<string, Transaction | TransactionEnd>()
+    this.#known.set(caller.owner, known.set(transaction.id, transaction))
     return transaction
   }
 
@@ -241,7 +241,7 @@ export class Transaction {
   async read(sql: string, params: Params, options: MaskedReadOptions): Promise<RowText> {
     const { limits, asObjects = false, page, masked, caller } = options
     const { maxRows, maxBytes, watch } = limits
-    const reading = { sql, params, limits: { maxRows, maxBytes }, asObjects, page, masked }
+    const reading = { sql, params, limits: { maxRows, maxBytes, maxRowBytes: maxBytes }, asObjects, page, masked }
     const rows = await this.#open.read(reading, caller.signal)
     if (watch && rows.ms >= watch.slowMs) watch.slow(sql, rows.ms, rows.count)
     return rows

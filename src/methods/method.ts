@@ -115,6 +115,12 @@ export function decodeParams(given: z.output<typeof StatementParams>): Params {
   return Object.fromEntries(Object.entries(given).map(([name, value]) => [name, decode(value, `params.${name}`)]))
 }
 
+/** What is sent as one list is no longer than is configured. */
+export function requireBatch(call: Call, list: readonly unknown[]): void {
+  const { maxBatch } = call.engine.parts.config.limits
+  if (list.length > maxBatch) refuse('limitExceeded', { limit: 'maxBatch', max: maxBatch })
+}
+
 /** The limits of a result, as configured and as the call asks. */
 export function readLimits(call: Call, maxRows?: number): ReadLimits {
   const { maxResultRows, maxResultBytes } = call.engine.parts.config.limits

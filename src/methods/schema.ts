@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import { describeTable } from '../schema/define.ts'
 import { edit, editParams, editRefusals } from './edit.ts'
-import { branchRefusals, branchScope, method, params } from './method.ts'
+import { branchRefusals, branchScope, method, params, requireBatch } from './method.ts'
 import { ChangeSpec, EditResult, IndexResult, TableResult, ViewResult } from './schema-values.ts'
 
 export const get = method({
@@ -35,8 +35,11 @@ export const get = method({
 export const apply = method({
   summary: 'Edit a branch’s schema: all changes become visible together, for every tenant, or none does.',
   access: 'edit',
-  params: params({ ...editParams, changes: z.array(ChangeSpec).min(1).max(10_000) }),
+  params: params({ ...editParams, changes: z.array(ChangeSpec).min(1).describe('at most limits.maxBatch') }),
   result: EditResult,
   refusals: editRefusals,
-  handle: (call, { changes, ...options }) => edit(call, options, changes),
+  handle: (call, { changes, ...options }) => {
+    requireBatch(call, changes)
+    return edit(call, options, changes)
+  },
 })

@@ -7,7 +7,21 @@ import { method, params, tenantScope } from './method.ts'
 const Scope = z.object({ database: DatabaseName, branch: BranchName, tenant: TenantName }).meta({ id: 'Scope' })
 
 /** What this daemon can do, by name, for clients that work with more than one version. */
-const capabilities = ['batch', 'cancel', 'progress', 'schema', 'rows', 'query', 'transaction', 'import', 'export']
+const capabilities = [
+  'batch',
+  'cancel',
+  'progress',
+  'schema',
+  'rows',
+  'query',
+  'transactions',
+  'cursors',
+  'streaming',
+  'kv',
+  'codegen',
+  'import',
+  'export',
+]
 
 export const initialize = method({
   summary: 'Say who is calling and agree on a protocol version. Optional for a client that takes every default.',

@@ -1,6 +1,6 @@
 import type { SqlValue } from '../../protocol/values.ts'
 import { refuse } from '../base/refusal.ts'
-import type { Prepared, ResultColumn } from '../storage/statements.ts'
+import type { Columns, Prepared } from '../storage/statements.ts'
 import { refuseSqlError } from './errors.ts'
 import type { StatementWatch } from './watch.ts'
 
@@ -8,7 +8,7 @@ import type { StatementWatch } from './watch.ts'
 export type Params = readonly SqlValue[] | { readonly [name: string]: SqlValue }
 
 export interface RowSet {
-  readonly columns: readonly ResultColumn[]
+  readonly columns: Columns
   readonly rows: readonly SqlValue[][]
   /** There were more rows than were wanted. */
   readonly truncated: boolean
@@ -16,7 +16,9 @@ export interface RowSet {
 
 export interface ReadLimits {
   readonly maxRows: number
+  /** A result of more is refused, or cut there with `cutsBytes`. */
   readonly maxBytes: number
+  readonly cutsBytes?: boolean
   /** On the clock of `performance.now()`. */
   readonly deadline: number
   readonly watch?: StatementWatch
@@ -29,6 +31,15 @@ export const noLimits: ReadLimits = {
 }
 
 const rowsBetweenClockLooks = 256
+
+/** Two columns of one name cannot both be in an object. */
+export function requireDistinct(columns: Columns): void {
+  const names = new Set<string>()
+  for (const { name } of columns) {
+    if (names.has(name)) refuse('invalidValue', { where: 'rowFormat', reason: `two columns are called ${name}` })
+    names.add(name)
+  }
+}
 
 /** Read what a statement returns, every value exact. */
 export function readRows(prepared: Prepared, params: Params, limits: ReadLimits, isShort = false): RowSet {
@@ -121,7 +132,10 @@ function collect(
     const rowBytes = measure(row, isExact)
     if (rowBytes < 0) return 'inexact'
     taken.bytes += rowBytes
-    if (taken.bytes > limits.maxBytes) refuse('limitExceeded', { limit: 'maxResultBytes', max: limits.maxBytes })
+    if (taken.bytes > limits.maxBytes) {
+      if (limits.cutsBytes) return 'truncated'
+      refuse('limitExceeded', { limit: 'maxResultBytes', max: limits.maxBytes })
+    }
     for (const column of prepared.booleans) row[column] = asBoolean(row[column] as SqlValue)
     take(row, rowBytes)
     taken.rows++

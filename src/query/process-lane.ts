@@ -3,11 +3,11 @@ import type { ErrorKind } from '../../protocol/errors.ts'
 import type { WireValue } from '../../protocol/values.ts'
 import { Refusal } from '../base/refusal.ts'
 import type { Durability } from '../storage/connection.ts'
-import { type Process, Processes, type ProcessLimits, residentBytes } from '../storage/processes.ts'
+import { type Asker, type Process, Processes, type ProcessLimits, residentBytes } from '../storage/processes.ts'
 import type { Columns } from '../storage/statements.ts'
 import type { BatchStatement } from './batch.ts'
 import type { Params, WriteResult } from './execute.ts'
-import { FrameReader } from './frames.ts'
+import { FrameReader, joinRows } from './frames.ts'
 
 /** One statement that reads, for a process. */
 export interface ReadJob {
@@ -16,13 +16,24 @@ export interface ReadJob {
   readonly source: string | Uint8Array
   readonly sql: string
   readonly params: Params
-  readonly limits: { readonly maxRows: number; readonly maxBytes: number }
+  readonly limits: { readonly maxRows: number; readonly maxBytes: number; readonly maxRowBytes: number }
   /** Each row as an object of its columns, rather than an array. */
   readonly asObjects: boolean
   /** Columns whose values are not to be told. */
   readonly masked?: readonly number[]
   /** Of a row, as many columns are told; of the last one, besides, what stands at these places. */
   readonly page?: { readonly width: number; readonly at?: readonly number[] }
+}
+
+/** What is said of a statement that has come to its end. */
+export interface ReadEnd {
+  readonly count: number
+  /** There were more rows than were wanted. */
+  readonly truncated: boolean
+  /** What the job's page asks of the last row. */
+  readonly last?: readonly WireValue[]
+  /** How long the statement took, its waiting for a reader left out, in ms. */
+  readonly ms: number
 }
 
 /** Statements that write, for a process: all of them or none. */
@@ -65,24 +76,24 @@ export interface Failure {
 }
 
 /** A result whose rows are JSON already: one after the other, with commas between them. */
-export interface RowText {
+export interface RowText extends ReadEnd {
   readonly columns: Columns
   readonly rowText: string
-  readonly count: number
-  readonly truncated: boolean
-  /** What the job's page asks of the last row. */
-  readonly last?: readonly WireValue[]
-  /** How long the statement took, reading of its result included, in ms. */
-  readonly ms: number
 }
 
 /** Told of a result while it comes. */
 export interface RowTaker {
   /** What is written from now on is not seen. */
   snapshot(): void
+  columns(columns: Columns): void
+  /** Some rows, as `frames.ts` describes them. While there is a promise to wait for, no more are read and none are made. */
+  rows(part: Buffer, count: number): Promise<void> | undefined
 }
 
 export interface StatementLimits extends ProcessLimits {
+  /** Cursors whose statements are not through, all in all and of one owner. */
+  readonly maxCursors: number
+  readonly maxCursorsPerSession: number
   /** How long a statement may take. */
   readonly maxStatementMs: number
   /** How much memory its process may take up. */
@@ -97,43 +108,43 @@ const program = createRequire(import.meta.url).resolve('#statement-process')
 /** The lane for statements that may take long: each in a process, where it can be stopped. */
 export class ProcessLane {
   readonly processes: Processes
+  /** Those of cursors are not counted with the others: they are many, and mostly wait. */
+  readonly cursorProcesses: Processes
   readonly #limits: StatementLimits
 
   constructor(limits: StatementLimits) {
+    const { maxCursors, maxCursorsPerSession } = limits
     this.processes = new Processes(program, limits)
+    this.cursorProcesses = new Processes(program, {
+      maxProcesses: maxCursors,
+      maxProcessesPerOwner: maxCursorsPerSession,
+      maxWaiting: maxCursors,
+    })
     this.#limits = limits
   }
 
   /**
-   * Run a statement that reads. An aborted `signal` kills its process, and rejects with the signal's reason; so do the
+   * Run a statement that reads. An aborted signal kills its process, and rejects with the signal's reason; so do the
    * time and the memory that no statement may take more of.
    */
-  read(job: ReadJob, signal: AbortSignal, taker: RowTaker): Promise<RowText> {
-    return this.#with(signal, (process, run) => {
-      const parts: Buffer[] = []
-      let columns: Columns = []
-      const reader = new FrameReader((frame, body) => {
-        if (frame === 'snapshot') taker.snapshot()
-        else if (frame === 'columns') columns = JSON.parse(body.toString())
-        else if (frame === 'rows') parts.push(body)
-        else if (frame === 'done') run.done({ columns, rowText: joined(parts), ...JSON.parse(body.toString()) })
-        else run.fail(new StatementFailure(JSON.parse(body.toString())))
-      })
-      const onData = (chunk: Buffer) => reader.push(chunk)
-      process.output.on('data', onData)
-      process.send(job)
-      return () => process.output.off('data', onData)
-    })
+  read(job: ReadJob, asker: Asker, taker: RowTaker): Promise<ReadEnd> {
+    const { maxStatementMs } = this.#limits
+    return this.#with(this.processes, maxStatementMs, asker, (process, run) => take(job, taker, process, run))
+  }
+
+  /** The same for a cursor: in a process that is counted with those of cursors, and for as long as the signal lets it. */
+  readForCursor(job: ReadJob, asker: Asker, taker: RowTaker): Promise<ReadEnd> {
+    return this.#with(this.cursorProcesses, undefined, asker, (process, run) => take(job, taker, process, run))
   }
 
   /**
    * Run statements that write, in one transaction of a file to which nobody else writes until this settles.
    * A process that somebody kills while it commits may have done so: then the file is asked.
    */
-  async write(job: WriteJob, signal: AbortSignal, commit: CommitCheck): Promise<Written> {
+  async write(job: WriteJob, asker: Asker, commit: CommitCheck): Promise<Written> {
     let written: Written | undefined
     let isCommitting = false
-    const done = this.#with<Written>(signal, (process, run) => {
+    const done = this.#with<Written>(this.processes, this.#limits.maxStatementMs, asker, (process, run) => {
       const deafen = process.hear((message) => {
         const told = message as WriteMessage
         if (told.kind === 'failed') return run.fail(new StatementFailure(told))
@@ -159,16 +170,16 @@ export class ProcessLane {
     }
   }
 
-  close(): Promise<void> {
-    return this.processes.close()
+  async close(): Promise<void> {
+    await Promise.all([this.processes.close(), this.cursorProcesses.close()])
   }
 
   /** With a process: one that is killed is gone when this settles, with all that it held. */
-  async #with<T>(signal: AbortSignal, start: (process: Process, run: Run<T>) => () => void): Promise<T> {
-    const process = await this.processes.take(signal)
+  async #with<T>(processes: Processes, maxMs: number | undefined, asker: Asker, start: Start<T>): Promise<T> {
+    const process = await processes.take(asker)
     let isWell = false
     try {
-      const result = await this.#watched(process, signal, start)
+      const result = await this.#watched(process, asker.signal, maxMs, start)
       isWell = true
       return result
     } catch (error) {
@@ -176,16 +187,16 @@ export class ProcessLane {
       isWell = error instanceof StatementFailure
       throw error instanceof StatementFailure ? error.cause : error
     } finally {
-      if (isWell) this.processes.giveBack(process)
+      if (isWell) processes.giveBack(process)
       else {
-        this.processes.kill(process)
+        processes.kill(process)
         await process.ended
       }
     }
   }
 
-  #watched<T>(process: Process, signal: AbortSignal, start: (process: Process, run: Run<T>) => () => void): Promise<T> {
-    const { maxStatementMs, maxStatementBytes } = this.#limits
+  #watched<T>(process: Process, signal: AbortSignal, maxMs: number | undefined, start: Start<T>): Promise<T> {
+    const { maxStatementBytes } = this.#limits
     return new Promise((resolve, reject) => {
       const unstoppable = () => {
         clearTimeout(timer)
@@ -206,7 +217,8 @@ export class ProcessLane {
         resolve(result)
       }
       const stop = () => fail(signal.reason)
-      const timer = setTimeout(() => fail(new Refusal('timeout', { timeoutMs: maxStatementMs })), maxStatementMs)
+      const late = () => fail(new Refusal('timeout', { limit: 'maxStatementMs', timeoutMs: maxMs }))
+      const timer = maxMs === undefined ? undefined : setTimeout(late, maxMs)
       const memoryTimer = setInterval(() => {
         if ((residentBytes(process) ?? 0) <= maxStatementBytes) return
         fail(new Refusal('limitExceeded', { limit: 'maxStatementBytes', max: maxStatementBytes }))
@@ -226,11 +238,64 @@ interface Run<T> {
   unstoppable(): void
 }
 
-const comma = Buffer.from(',')
+/** Begins a job; gives what ends hearing of it. */
+type Start<T> = (process: Process, run: Run<T>) => () => void
 
-/** The rows of several frames, one after the other. */
-export function joined(parts: readonly Buffer[]): string {
-  return Buffer.concat(parts.flatMap((part, at) => (at === 0 ? [part] : [comma, part]))).toString()
+/** Have a process run a statement that reads, as fast as its rows are taken. */
+function take(job: ReadJob, taker: RowTaker, process: Process, run: Run<ReadEnd>): () => void {
+  const { pipe } = process
+  let waits = 0
+  let isOver = false
+  const waitFor = (ready: Promise<void>) => {
+    waits++
+    pipe.pause()
+    void ready.then(() => {
+      if (--waits === 0 && !isOver) pipe.resume()
+    })
+  }
+  const reader = new FrameReader((frame, body, rows) => {
+    if (isOver) return
+    if (frame === 'snapshot') taker.snapshot()
+    else if (frame === 'columns') taker.columns(JSON.parse(body.toString()))
+    else if (frame === 'done') run.done(JSON.parse(body.toString()))
+    else if (frame === 'failed') run.fail(new StatementFailure(JSON.parse(body.toString())))
+    else {
+      const ready = taker.rows(body, rows)
+      if (ready) waitFor(ready)
+    }
+  })
+  const onData = (chunk: Buffer) => reader.push(chunk)
+  pipe.on('data', onData)
+  process.send(job)
+  return () => {
+    isOver = true
+    pipe.off('data', onData)
+    // For the next job, where the last rows of this one were still to be waited for.
+    pipe.resume()
+  }
+}
+
+/** Puts a result together. */
+export class RowCollector implements RowTaker {
+  readonly snapshot: () => void
+  readonly #parts: Buffer[] = []
+  #columns: Columns = []
+
+  constructor(snapshot: () => void) {
+    this.snapshot = snapshot
+  }
+
+  columns(columns: Columns): void {
+    this.#columns = columns
+  }
+
+  rows(part: Buffer): undefined {
+    this.#parts.push(part)
+  }
+
+  whole(end: ReadEnd): RowText {
+    return { columns: this.#columns, rowText: joinRows(this.#parts), ...end }
+  }
 }
 
 /** What a process says of its statement where that failed: the process is well. */

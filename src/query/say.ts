@@ -1,45 +1,52 @@
 import fs from 'node:fs'
-import { encodeObjects, encodeRows, encodeValue, type SqlValue, type WireValue } from '../../protocol/values.ts'
-import { Refusal } from '../base/refusal.ts'
+import { encodeValue, type SqlValue, type WireValue } from '../../protocol/values.ts'
+import { Refusal, refuse } from '../base/refusal.ts'
 import type { Reader } from '../storage/tenant-file.ts'
 import { prepare } from './errors.ts'
-import { eachRow } from './execute.ts'
-import type { Frame } from './frames.ts'
+import { eachRow, requireDistinct } from './execute.ts'
+import { type Frame, rowText } from './frames.ts'
 import { maskRow } from './mask.ts'
-import type { Failure, ReadJob, RowText } from './process-lane.ts'
+import type { Failure, ReadEnd, ReadJob } from './process-lane.ts'
 
 /** How a process of statements says something to the daemon. */
 
 const chunkRows = 256
 const chunkBytes = 64 * 1024
+/** A row that comes so long after those before it, and the first one, does not wait for others. */
+const chunkMs = 5
 
 /** Run a statement that reads, and send what it returns as JSON, so many rows at a time. */
 export function sendRows(
   reader: Reader,
   { sql, params, limits, asObjects, page, masked }: Omit<ReadJob, 'kind' | 'source'>,
-  send: (frame: Frame, text: string) => void,
-): Pick<RowText, 'count' | 'truncated' | 'last'> {
+  send: (frame: Frame, text: string, rows?: number) => void,
+): Omit<ReadEnd, 'ms'> {
   const prepared = prepare(reader, sql)
   const columns = prepared.columns.slice(0, page?.width)
+  if (asObjects) requireDistinct(columns)
   send('columns', JSON.stringify(columns))
   let last: readonly SqlValue[] | undefined
   let rows: SqlValue[][] = []
   let bytes = 0
   let count = 0
+  let flushedAt = Number.NEGATIVE_INFINITY
   const flush = () => {
     if (rows.length === 0) return
     last = rows.at(-1)
-    const shaped = asObjects ? encodeObjects(columns, rows) : encodeRows(rows)
-    send('rows', JSON.stringify(shaped).slice(1, -1))
+    send('rows', rowText(columns, rows, asObjects), rows.length)
     count += rows.length
     rows = []
     bytes = 0
+    flushedAt = performance.now()
   }
+  const { maxRowBytes } = limits
   const outcome = eachRow(prepared, params, { ...limits, deadline: Number.POSITIVE_INFINITY }, (row, rowBytes) => {
+    if (rowBytes > maxRowBytes) refuse('limitExceeded', { limit: 'maxResultBytes', max: maxRowBytes })
     if (masked) maskRow(row, masked)
     rows.push(row)
     bytes += rowBytes
-    if (rows.length >= chunkRows || bytes >= chunkBytes) flush()
+    const isDue = rows.length >= chunkRows || bytes >= chunkBytes || performance.now() - flushedAt > chunkMs
+    if (isDue) flush()
   })
   flush()
   return {
@@ -55,14 +62,12 @@ export function writeOut(descriptor: number, bytes: Uint8Array): void {
   while (rest.length > 0) {
     try {
       rest = rest.subarray(fs.writeSync(descriptor, rest))
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') process.kill(process.pid, 'SIGKILL')
-      Atomics.wait(neverChanged, 0, 0, 1)
+    } catch {
+      // Nobody is there to be told.
+      process.kill(process.pid, 'SIGKILL')
     }
   }
 }
-
-const neverChanged = new Int32Array(new SharedArrayBuffer(4))
 
 /** What the daemon is told of an error. */
 export function failureOf(error: unknown): Failure {

@@ -1,7 +1,7 @@
 /**
  * The program of `ProcessLane`: runs one job after another, each on a connection of its own.
  *
- * One that reads can only read. What it returns goes to standard output. That waits until the daemon has read, and with it
+ * One that reads can only read. What it returns goes through a pipe. That waits until the daemon has read, and with it
  * the statement: a result is nowhere in memory as a whole.
  *
  * One that writes says what it did, and commits when it is told to.
@@ -11,15 +11,15 @@
 import { crashPoint } from '../base/crash-point.ts'
 import { type Database, openFile, openMemory, openReadOnly } from '../storage/connection.ts'
 import { endWithDaemon } from '../storage/lifeline.ts'
+import { pipeDescriptor } from '../storage/processes.ts'
 import { Statements } from '../storage/statements.ts'
 import { runBatch } from './batch.ts'
 import { refuseSqlError } from './errors.ts'
 import { encodeFrame, type Frame } from './frames.ts'
-import type { Commit, ReadJob, RowText, WriteJob, WriteMessage } from './process-lane.ts'
+import type { Commit, ReadEnd, ReadJob, WriteJob, WriteMessage } from './process-lane.ts'
 import { failureOf, sendRows, writeOut } from './say.ts'
 
 const cacheBytes = 16 * 1024 * 1024
-const standardOutput = 1
 
 endWithDaemon()
 
@@ -35,8 +35,10 @@ process.on('message', (message: ReadJob | WriteJob | Commit) => {
 function read(job: ReadJob): void {
   const startedAt = performance.now()
   try {
+    waitedMs = 0
     const result = run(job)
-    write('done', JSON.stringify({ ...result, ms: performance.now() - startedAt }))
+    const end: ReadEnd = { ...result, ms: performance.now() - startedAt - waitedMs }
+    write('done', JSON.stringify(end))
   } catch (error) {
     write('failed', JSON.stringify(failureOf(error)))
   }
@@ -81,7 +83,7 @@ function tell(message: WriteMessage): void {
   process.send?.(message)
 }
 
-function run({ source, ...statement }: ReadJob): Pick<RowText, 'count' | 'truncated' | 'last'> {
+function run({ source, ...statement }: ReadJob): Omit<ReadEnd, 'ms'> {
   const db = typeof source === 'string' ? openReadOnly(source) : openMemory(Buffer.from(source))
   try {
     db.exec('begin')
@@ -93,6 +95,12 @@ function run({ source, ...statement }: ReadJob): Pick<RowText, 'count' | 'trunca
   }
 }
 
-function write(frame: Frame, text: string): void {
-  writeOut(standardOutput, encodeFrame(frame, text))
+/** How long the statement at hand has waited for its reader. */
+let waitedMs = 0
+
+/** Waits while the daemon does not read. */
+function write(frame: Frame, text: string, rows = 0): void {
+  const startedAt = performance.now()
+  writeOut(pipeDescriptor, encodeFrame(frame, text, rows))
+  waitedMs += performance.now() - startedAt
 }

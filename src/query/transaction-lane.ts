@@ -3,11 +3,11 @@ import v8 from 'node:v8'
 import { assert } from '../base/assert.ts'
 import { Refusal } from '../base/refusal.ts'
 import type { Durability } from '../storage/connection.ts'
-import { type Process, Processes, residentBytes } from '../storage/processes.ts'
+import { type Asker, type Process, Processes, residentBytes } from '../storage/processes.ts'
 import type { Columns } from '../storage/statements.ts'
-import { type Frame, FrameReader } from './frames.ts'
+import { type Frame, FrameReader, joinRows } from './frames.ts'
 import { operations } from './operations.ts'
-import { errorOf, type Failure, joined, type ReadJob, type RowText } from './process-lane.ts'
+import { errorOf, type Failure, type ReadJob, type RowText } from './process-lane.ts'
 import type { TableShape } from './table-shape.ts'
 
 export type TransactionMode = 'read' | 'write'
@@ -67,14 +67,15 @@ export class TransactionLane {
   constructor(maxTransactions: number) {
     // Others wait for a transaction, so it does not run at the lowest priority.
     const options = { isUrgent: true, spare: 1 }
-    this.#processes = new Processes(program, { maxProcesses: maxTransactions, maxWaiting: 1 }, options)
+    const limits = { maxProcesses: maxTransactions, maxProcessesPerOwner: maxTransactions, maxWaiting: 1 }
+    this.#processes = new Processes(program, limits, options)
   }
 
   /** Begin a transaction; `id` is what its refusals call it. */
-  async begin(id: string, beginning: Beginning, signal: AbortSignal): Promise<{ open: OpenTransaction } & Begun> {
-    const open = new OpenTransaction(id, await this.#processes.take(signal), this.#processes)
+  async begin(id: string, beginning: Beginning, asker: Asker): Promise<{ open: OpenTransaction } & Begun> {
+    const open = new OpenTransaction(id, await this.#processes.take(asker), this.#processes)
     try {
-      return { open, ...(await open.begin(beginning, signal)) }
+      return { open, ...(await open.begin(beginning, asker.signal)) }
     } catch (error) {
       open.stop('failed')
       await open.ended
@@ -321,7 +322,7 @@ function rowsTaken(): Take<RowText> {
   return (frame, body) => {
     if (frame === 'columns') columns = JSON.parse(body.toString())
     else if (frame === 'rows') parts.push(body)
-    else if (frame === 'done') return { columns, rowText: joined(parts), ...v8.deserialize(body) }
+    else if (frame === 'done') return { columns, rowText: joinRows(parts), ...v8.deserialize(body) }
     return undefined
   }
 }

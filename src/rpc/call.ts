@@ -30,6 +30,11 @@ export class RunningCall {
     this.#controller.abort(reason)
   }
 
+  /** Calls of one session take turns with those of others. */
+  get owner(): object {
+    return this.session
+  }
+
   beforeWrites(snapshot: Promise<void>): void {
     this.session.beforeWrites(snapshot)
   }
@@ -42,6 +47,11 @@ export class RunningCall {
   progress(value: object): void {
     if (this.#progressToken === undefined) return
     this.session.notify('$/progress', { token: this.#progressToken, value })
+  }
+
+  /** Send a part of the result as `$/progress`: see `Session.sendPart`. */
+  sendPart(token: string | number, value: readonly Buffer[]): Promise<void> | undefined {
+    return this.session.sendPart(token, value)
   }
 }
 

@@ -12,8 +12,8 @@ export type Framing = 'headers' | 'lines'
 
 /** What a `Deframer` finds. Called in the order of the stream. The first two tell whether to go on with the next message. */
 export interface FrameHandler {
-  /** One parsed JSON value. */
-  message(value: unknown): boolean
+  /** One parsed JSON value, which was given in so many bytes. */
+  message(value: unknown, bytes: number): boolean
   /** A message that could not be read; the stream goes on with the next one. */
   refused(fault: FrameFault): boolean
   /** The stream cannot be read any further: where the next message starts is not known. */
@@ -27,6 +27,7 @@ export type FrameFault =
 const maxHeaderBytes = 8 * 1024
 const headerEnd = Buffer.from('\r\n\r\n')
 const newline = 10
+const lineEnd = Buffer.from('\n')
 const empty = Buffer.alloc(0)
 
 /** Cuts a stream of bytes into messages: one parse a message, nothing copied for those that arrive whole. */
@@ -134,7 +135,7 @@ export class Deframer {
     } catch (error) {
       return this.#handler.refused({ kind: 'notJson', reason: (error as SyntaxError).message })
     }
-    return this.#handler.message(value)
+    return this.#handler.message(value, bytes.length)
   }
 
   /** What is left of `chunk` behind the bytes that are to be passed over. */
@@ -181,6 +182,13 @@ export class Deframer {
 /** The bytes of one message that is already JSON text. */
 export function frame(json: string, framing: Framing): string {
   return framing === 'lines' ? `${json}\n` : `Content-Length: ${Buffer.byteLength(json)}\r\n\r\n${json}`
+}
+
+/** The same for a message that is given in pieces. */
+export function framePieces(pieces: readonly Buffer[], framing: Framing): readonly Buffer[] {
+  if (framing === 'lines') return [...pieces, lineEnd]
+  const bytes = pieces.reduce((sum, { length }) => sum + length, 0)
+  return [Buffer.from(`Content-Length: ${bytes}\r\n\r\n`), ...pieces]
 }
 
 /** Where the first byte stands that is no white space; -1 where there is none. */

@@ -85,6 +85,7 @@ export class Session {
       output,
       {
         message: (value) => this.#receive(value),
+        overtake: (value) => this.#overtake(value),
         refused: (fault) =>
           fault.kind === 'notJson'
             ? this.#fault('parseError', { reason: fault.reason })
@@ -108,6 +109,16 @@ export class Session {
   /** Send a notification. */
   notify(method: string, params: object): void {
     this.#transport.send(JSON.stringify({ jsonrpc: '2.0', method, params }))
+  }
+
+  /**
+   * Send a part of a result as `$/progress`, whose value is given as pieces of JSON: bytes that go out as they are. Where
+   * the client does not keep up, it gives what to wait for before there is more.
+   */
+  sendPart(token: string | number, value: readonly Buffer[]): Promise<void> | undefined {
+    const head = `{"jsonrpc":"2.0","method":"$/progress","params":{"token":${JSON.stringify(token)},"value":`
+    this.#transport.sendPieces([Buffer.from(head), ...value, partEnd])
+    return this.#transport.lag
   }
 
   /**
@@ -235,7 +246,7 @@ export class Session {
       // A request whose answer nobody wants is carried out like any other.
       return this.#dispatch.request(this, { ...value, id: null }, () => {})
     }
-    if (value.method === '$/cancelRequest') return this.#cancel(value.params)
+    if (value.method === '$/cancelRequest') return void this.#cancel(value.params)
     if (isNotification || 'result' in value || 'error' in value) return this.#reader.hand(value as unknown as Message)
     this.#unanswered++
     reply(faultText('invalidRequest', { reason: 'a message has a method, a result or an error' }, value.id))
@@ -264,14 +275,28 @@ export class Session {
     }
   }
 
-  #cancel(params: unknown): void {
+  /** Whether there was such a call, running or waiting. */
+  #cancel(params: unknown): boolean {
     const id = isRecord(params) ? (params.id as RequestId) : null
     const reason = new Refusal('requestCancelled', {})
-    this.#running.get(id)?.abort(reason)
+    const running = this.#running.get(id)
+    running?.abort(reason)
     const waiting = this.#waiting.find((call) => call.id === id)
-    if (waiting === undefined) return
+    if (waiting === undefined) return running !== undefined
     this.#waiting.splice(this.#waiting.indexOf(waiting), 1)
     waiting.refuse(reason)
+    return true
+  }
+
+  /** A cancellation does not wait with what may not be taken up yet, and cancels that, too. */
+  #overtake(value: unknown): boolean {
+    if (!isRecord(value) || value.method !== '$/cancelRequest' || value.id !== undefined) return false
+    if (this.#closing || this.#cancel(value.params)) return true
+    const id = isRecord(value.params) ? value.params.id : null
+    const isMeant = (each: unknown) => isRecord(each) && each.id === id && typeof each.method === 'string'
+    if (this.#transport.takeBack(isMeant) === undefined) return false
+    this.#transport.send(faultText('requestCancelled', {}, id))
+    return true
   }
 
   /** The client sends nothing more. What it asked is still answered, unless it is gone. */
@@ -291,6 +316,8 @@ export class Session {
     this.#transport.send(faultText(kind, data))
   }
 }
+
+const partEnd = Buffer.from('}}')
 
 /** The answer to a message that never became a request. */
 function faultText<K extends ErrorKind>(kind: K, data: ErrorData<K>, id: unknown = null): string {

@@ -1,7 +1,7 @@
 import type { Readable, Writable } from 'node:stream'
 import { AbstractMessageReader, AbstractMessageWriter, type DataCallback, type Message } from 'vscode-jsonrpc/node'
 import { endTurn, latestTime, nextTurn, turnStartedAt } from '../base/turn.ts'
-import { Deframer, type FrameFault, type Framing, frame } from './framing.ts'
+import { Deframer, type FrameFault, type Framing, frame, framePieces } from './framing.ts'
 
 export interface TransportOptions {
   readonly maxMessageBytes: number
@@ -14,12 +14,20 @@ export interface TransportOptions {
 /** What is to be sent goes out before the end of the tick when it is longer than this. */
 const flushChars = 1024 * 1024
 
+/** Bytes of a streamed result that may wait to be read before no more of it is made. */
+const maxLagBytes = 256 * 1024
+
+/** Bytes of messages that wait while too much is under way. */
+const maxPostponedBytes = 256 * 1024
+
 const msBetweenProbes = 200
 const empty = Buffer.alloc(0)
 
 /** What comes in over a transport. */
 export interface TransportHandler {
   message(value: unknown): void
+  /** A message that would have to wait: true where it was taken up before those that do. */
+  overtake?(value: unknown): boolean
   refused(fault: FrameFault): void
   broken(reason: string): void
   /** Nothing more will come in. The output may still take answers, unless `gone`; that may be found out later. */
@@ -38,8 +46,8 @@ const sliceBytes = 64 * 1024
  * One end of a connection: bytes in, messages out, and back.
  *
  * What is sent within one tick goes out in one write. Messages are taken up in slices, so that one connection that sends
- * without end does not keep the others waiting. While the other side does not read, or too much of what it asked is under
- * way, nothing is read from it either.
+ * without end does not keep the others waiting. While the other side does not read, nothing is read from it either. While
+ * too much of what it asked is under way, a little more is read, which waits, so that what may overtake is seen.
  */
 export class Transport {
   readonly #input: Readable
@@ -52,6 +60,9 @@ export class Transport {
   /** Bytes that came in and are not taken up yet. */
   #rest = empty
   #isTaking = false
+  /** Messages that came while too much was under way, and the bytes they came in. */
+  readonly #postponed: { readonly value: unknown; readonly bytes: number }[] = []
+  #postponedBytes = 0
   /** Messages of the slice at hand. */
   #taken = 0
   /** Others have their turn first. */
@@ -62,9 +73,12 @@ export class Transport {
   #isHeld = false
   #isFlowing = true
   #inputEnded = false
+  /** The last message is here, too. */
+  #hasLast = false
   #isFinished = false
   #isGone = false
   #isClosed = false
+  #drained: Promise<void> | undefined
   #probe: NodeJS.Timeout | undefined
 
   constructor(input: Readable, output: Writable, handler: TransportHandler, options: TransportOptions) {
@@ -73,8 +87,9 @@ export class Transport {
     this.#maxUnsentBytes = options.maxUnsentBytes
     this.#handler = handler
     const frames = {
-      message: (value: unknown) => {
-        handler.message(value)
+      message: (value: unknown, bytes: number) => {
+        if (this.#isHeld || this.#postponed.length > 0) this.#postpone(value, bytes)
+        else handler.message(value)
         return this.#mayGoOn()
       },
       refused: (fault: FrameFault) => {
@@ -108,7 +123,7 @@ export class Transport {
     return this.#deframer.framing ?? 'lines'
   }
 
-  /** Take up nothing more until `release`. */
+  /** Take up nothing more until `release`, but for what may overtake. */
   hold(): void {
     this.#isHeld = true
   }
@@ -117,6 +132,12 @@ export class Transport {
     if (!this.#isHeld) return
     this.#isHeld = false
     this.#goOn()
+  }
+
+  /** Take back the first message that is postponed and passes a test; undefined where there is none. */
+  takeBack(test: (value: unknown) => boolean): unknown {
+    const at = this.#postponed.findIndex(({ value }) => test(value))
+    return at < 0 ? undefined : this.#nextPostponed(at)
   }
 
   /** Send one message, given as JSON text. It leaves with everything else of this tick. */
@@ -128,12 +149,38 @@ export class Transport {
     process.nextTick(flush, this)
   }
 
+  /** Send one message at once, given as pieces of JSON text in bytes, behind what was sent before. They are not copied. */
+  sendPieces(pieces: readonly Buffer[]): void {
+    this.flush()
+    if (!this.#output.writable) return
+    this.#output.cork()
+    for (const piece of framePieces(pieces, this.framing)) this.#output.write(piece)
+    this.#output.uncork()
+    this.#lookWhetherRead()
+  }
+
+  /** Where the other side does not keep up with what it is sent: settles when it does again. */
+  get lag(): Promise<void> | undefined {
+    if (this.#output.writableLength <= maxLagBytes) return undefined
+    this.#drained ??= new Promise((resolve) => {
+      this.#output.once('drain', () => {
+        this.#drained = undefined
+        resolve()
+      })
+    })
+    return this.#drained
+  }
+
   flush(): void {
     this.#flushScheduled = false
     const text = this.#outgoing
     this.#outgoing = ''
     if (text === '' || !this.#output.writable) return
     this.#output.write(text)
+    this.#lookWhetherRead()
+  }
+
+  #lookWhetherRead(): void {
     if (this.#output.writableLength <= this.#maxUnsentBytes) return
     this.#isUnread = true
     this.#goOn()
@@ -174,41 +221,79 @@ export class Transport {
     this.#goOn()
   }
 
+  #postpone(value: unknown, bytes: number): void {
+    if (this.#handler.overtake?.(value)) return
+    this.#postponed.push({ value, bytes })
+    this.#postponedBytes += bytes
+  }
+
+  #nextPostponed(at = 0): unknown {
+    const [next] = this.#postponed.splice(at, 1)
+    this.#postponedBytes -= next?.bytes ?? 0
+    return next?.value
+  }
+
+  /** Take up what was postponed, as far as one slice goes. */
+  #takePostponed(): void {
+    nextTurn(this)
+    this.#taken = 0
+    this.#isTaking = true
+    this.#flushScheduled = true
+    do this.#handler.message(this.#nextPostponed())
+    while (this.#postponed.length > 0 && !this.#isHeld && this.#mayGoOn())
+    this.flush()
+    endTurn()
+    this.#isTaking = false
+    this.#goOn()
+  }
+
+  /** Whether not even what may overtake is to be seen. */
+  get #isBlocked(): boolean {
+    return this.#isUnread || (this.#isHeld && this.#postponedBytes >= maxPostponedBytes)
+  }
+
   /** After a message: whether this slice takes another one. */
   #mayGoOn(): boolean {
-    if (++this.#taken >= sliceMessages || this.#isHeld || this.#isUnread) return false
+    if (++this.#taken >= sliceMessages || this.#isBlocked) return false
     return latestTime() - turnStartedAt() < sliceMs
   }
 
   /** Read, take up what is left, or wait, as things stand. */
   #goOn(): void {
     if (this.#isTaking || this.#isClosed) return
-    if (this.#inputEnded && this.#rest.length === 0) return this.#finish(false)
-    const isBlocked = this.#isHeld || this.#isUnread
-    const isDue = this.#yields || this.#rest.length > 0
-    if (!isBlocked && isDue) this.#nextSlice ??= setImmediate(nextSlice, this)
-    const flows = !isBlocked && !isDue
+    const isLeft = this.#rest.length > 0
+    if (this.#inputEnded && !isLeft && this.#takesAll()) return this.#finish(false)
+    const isDue = this.#yields || isLeft || (this.#postponed.length > 0 && !this.#isHeld)
+    if (!this.#isBlocked && isDue) this.#nextSlice ??= setImmediate(nextSlice, this)
+    const flows = !this.#isBlocked && !isDue
     if (flows === this.#isFlowing) return
     this.#isFlowing = flows
     if (flows) this.#input.resume()
     else this.#input.pause()
   }
 
+  /** With nothing more to come: whether everything that came is taken up. */
+  #takesAll(): boolean {
+    const isFirst = !this.#hasLast
+    this.#hasLast = true
+    if (isFirst) this.#deframer.end()
+    return this.#postponed.length === 0
+  }
+
   takeNextSlice(): void {
     this.#nextSlice = undefined
     this.#yields = false
-    const isBlocked = this.#isHeld || this.#isUnread
-    if (this.#rest.length > 0 && !isBlocked) this.#take(this.#rest)
+    if (this.#isBlocked) return
+    if (this.#postponed.length > 0 && !this.#isHeld) this.#takePostponed()
+    else if (this.#rest.length > 0) this.#take(this.#rest)
     else this.#goOn()
   }
 
   /** Nothing more comes in, and nothing is left of what came, or the other side is gone. */
   #finish(gone: boolean): void {
     if (this.#isGone || (this.#isFinished && !gone)) return
-    const isFirst = !this.#isFinished
     this.#isFinished = true
     this.#isGone = gone
-    if (isFirst && !gone) this.#deframer.end()
     this.#handler.ended(gone)
     if (!gone && this.#output.writable) this.#output.write('')
   }

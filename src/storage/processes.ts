@@ -2,15 +2,14 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import fs from 'node:fs'
 import type { Socket } from 'node:net'
 import os from 'node:os'
-import type { Duplex, Readable } from 'node:stream'
-import { refuse } from '../base/refusal.ts'
+import type { Duplex } from 'node:stream'
+import { Refusal } from '../base/refusal.ts'
 import { lifelineDescriptor } from './lifeline.ts'
 
-/** A child process: it takes messages, and answers with messages, or at length on its standard output. */
+/** A child process: it takes messages, and answers with messages, or at length through a pipe. */
 export interface Process {
   readonly pid: number
-  readonly output: Readable
-  /** Bytes both ways, for one that waits for them rather than for messages. */
+  /** Bytes both ways. */
   readonly pipe: Duplex
   send(message: unknown): void
   /** Hear its messages; gives what ends that. */
@@ -24,6 +23,8 @@ export interface Process {
 export interface ProcessLimits {
   /** Processes at work at a time. */
   readonly maxProcesses: number
+  /** Those of them that are at work for one owner; what it asks beyond that waits. */
+  readonly maxProcessesPerOwner: number
   /** Those who wait for one; more are refused. */
   readonly maxWaiting: number
 }
@@ -35,10 +36,18 @@ export interface ProcessOptions {
   readonly spare?: number
 }
 
+/** Who asks for a process. */
+export interface Asker {
+  /** Aborted when nobody waits any more. */
+  readonly signal: AbortSignal
+  /** For whom this is: what one owner asks waits behind nothing but its own. */
+  readonly owner: object
+}
+
 /** A process without work ends after this. */
 const idleMs = 30_000
-/** Where a process finds its `pipe`. */
-export const pipeDescriptor = 5
+/** Where a process finds its `pipe`. Node makes the standard output one that does not wait; it leaves this as it is. */
+export const pipeDescriptor = 3
 
 const pageBytes = 4096
 
@@ -65,8 +74,9 @@ export class Processes {
   readonly #isUrgent: boolean
   readonly #spare: number
   readonly #idle: RunningProcess[] = []
-  readonly #busy = new Set<RunningProcess>()
-  readonly #waiting: { readonly take: (process: RunningProcess) => void; readonly signal: AbortSignal }[] = []
+  readonly #busy = new Map<RunningProcess, object>()
+  /** By their owners, of whom the one stands last that was served last. */
+  readonly #waiting = new Map<object, Waiting[]>()
   #isClosed = false
 
   /** @param program the path of a compiled program */
@@ -77,24 +87,33 @@ export class Processes {
     this.#spare = options.spare ?? 0
   }
 
-  /** A process to use alone until `giveBack` or `kill`. Those who ask are served in order. */
-  take(signal: AbortSignal): Promise<Process> {
+  /**
+   * A process to use alone until `giveBack` or `kill`. Owners are served in turn, and what one owner asks in order. Where
+   * more wait than may, one is refused of the owner that has most of them.
+   */
+  take({ signal, owner }: Asker): Promise<Process> {
     signal.throwIfAborted()
-    if (this.#busy.size < this.#limits.maxProcesses) return Promise.resolve(this.#next())
-    const { maxWaiting } = this.#limits
-    if (this.#waiting.length >= maxWaiting) refuse('limitExceeded', { limit: 'maxWaitingStatements', max: maxWaiting })
+    if (this.#mayTake(owner)) return Promise.resolve(this.#next(owner))
     return new Promise((resolve, reject) => {
+      const waiting: Waiting = {
+        take: (process) => {
+          signal.removeEventListener('abort', leave)
+          resolve(process)
+        },
+        refuse: (reason) => {
+          signal.removeEventListener('abort', leave)
+          reject(reason)
+        },
+      }
       const leave = () => {
-        this.#waiting.splice(this.#waiting.indexOf(waiting), 1)
+        this.#leave(owner, waiting)
         reject(signal.reason)
       }
-      const take = (process: RunningProcess) => {
-        signal.removeEventListener('abort', leave)
-        resolve(process)
-      }
-      const waiting = { take, signal }
-      this.#waiting.push(waiting)
+      const own = this.#waiting.get(owner)
+      if (own) own.push(waiting)
+      else this.#waiting.set(owner, [waiting])
       signal.addEventListener('abort', leave, { once: true })
+      if (this.waiting > this.#limits.maxWaiting) this.#refuseOne(owner)
     })
   }
 
@@ -120,29 +139,63 @@ export class Processes {
   }
 
   get waiting(): number {
-    return this.#waiting.length
+    let count = 0
+    for (const { length } of this.#waiting.values()) count += length
+    return count
   }
 
   /** Kill them all. */
   async close(): Promise<void> {
     this.#isClosed = true
-    const all = [...this.#idle, ...this.#busy]
+    const all = [...this.#idle, ...this.#busy.keys()]
     for (const process of all) process.kill()
     await Promise.all(all.map(({ ended }) => ended))
   }
 
   #serve(): void {
-    while (this.#waiting.length > 0 && this.#busy.size < this.#limits.maxProcesses) {
-      this.#waiting.shift()?.take(this.#next())
+    for (;;) {
+      const owner = [...this.#waiting.keys()].find((each) => this.#mayTake(each))
+      if (owner === undefined) return
+      const own = this.#waiting.get(owner) as Waiting[]
+      const first = own.shift() as Waiting
+      // Behind everybody else.
+      this.#waiting.delete(owner)
+      if (own.length > 0) this.#waiting.set(owner, own)
+      first.take(this.#next(owner))
     }
   }
 
-  #next(): RunningProcess {
+  #mayTake(owner: object): boolean {
+    const { maxProcesses, maxProcessesPerOwner } = this.#limits
+    if (this.#busy.size >= maxProcesses) return false
+    let own = 0
+    for (const each of this.#busy.values()) if (each === owner) own++
+    return own < maxProcessesPerOwner
+  }
+
+  #leave(owner: object, waiting: Waiting): void {
+    const own = this.#waiting.get(owner) as Waiting[]
+    own.splice(own.indexOf(waiting), 1)
+    if (own.length === 0) this.#waiting.delete(owner)
+  }
+
+  /** Refuse the last of the owner that has most waiting: of `latest`, where others have no more than it. */
+  #refuseOne(latest: object): void {
+    let most = latest
+    for (const [owner, { length }] of this.#waiting) {
+      if (length > (this.#waiting.get(most)?.length ?? 0)) most = owner
+    }
+    const last = this.#waiting.get(most)?.at(-1) as Waiting
+    this.#leave(most, last)
+    last.refuse(new Refusal('limitExceeded', { limit: 'maxWaitingStatements', max: this.#limits.maxWaiting }))
+  }
+
+  #next(owner: object): RunningProcess {
     let process = this.#idle.pop()
     while (process && !process.isAlive) process = this.#idle.pop()
     const next = process ?? this.#start()
     next.wake()
-    this.#busy.add(next)
+    this.#busy.set(next, owner)
     if (this.#idle.length < this.#spare) this.#keep(this.#start())
     return next
   }
@@ -162,9 +215,13 @@ export class Processes {
   }
 }
 
+interface Waiting {
+  readonly take: (process: RunningProcess) => void
+  readonly refuse: (reason: Refusal) => void
+}
+
 class RunningProcess implements Process {
   readonly pid: number
-  readonly output: Readable
   readonly pipe: Duplex
   readonly ended: Promise<void>
   readonly #child: ChildProcess
@@ -174,13 +231,12 @@ class RunningProcess implements Process {
 
   constructor(program: string, isUrgent: boolean) {
     const child = spawn(process.execPath, [`--max-old-space-size=${heapMiB}`, program], {
-      stdio: ['ignore', 'pipe', 'ignore', 'ipc', 'pipe', 'pipe'],
+      stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe', 'ipc'],
       serialization: 'advanced',
     })
     this.#child = child
     this.pid = child.pid ?? 0
-    this.output = child.stdout as Readable
-    this.pipe = (child.stdio as readonly unknown[])[pipeDescriptor] as Duplex
+    this.pipe = child.stdio[pipeDescriptor] as Duplex
     this.ended = new Promise((resolve) => {
       const end = () => {
         this.isAlive = false
@@ -194,7 +250,6 @@ class RunningProcess implements Process {
     child.unref()
     child.channel?.unref()
     ;(child.stdio[lifelineDescriptor] as Socket).unref()
-    ;(child.stdout as Socket).unref()
     ;(this.pipe as Socket).unref()
     // One that is killed reads no more; that it is gone is told by `ended`.
     this.pipe.on('error', () => {})

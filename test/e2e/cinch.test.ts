@@ -153,6 +153,30 @@ describe('query', () => {
     expect(stderr).toContain('there are more rows')
   })
 
+  test('what programs read comes whole, however much it is', async () => {
+    const many =
+      'with recursive n(i) as (select 1 union all select i + 1 from n where i < 150000) select i, i * 2 as b from n'
+    const csv = await place.run(['query', '--csv', many])
+    expect(csv.stdout.trimEnd().split('\n').slice(150_000)).toEqual(['150000,300000'])
+    const ndjson = await place.run(['query', '--ndjson', many])
+    expect(ndjson.stdout.trimEnd().split('\n').slice(149_999)).toEqual(['{"i":150000,"b":300000}'])
+    const { columns, rows, truncated } = await place.json('query', many)
+    expect([columns.length, rows.length, rows.at(-1), truncated]).toEqual([2, 150_000, [150_000, 300_000], undefined])
+    expect(await place.json('query', many, '--limit', '2')).toMatchObject({
+      rows: [
+        [1, 2],
+        [2, 4],
+      ],
+      truncated: true,
+    })
+    expect(await place.json('query', 'select 1 as a where false')).toEqual({
+      columns: [{ name: 'a', type: null }],
+      rows: [],
+    })
+    expect((await place.run(['query', '--csv', 'select 1 as a where false'])).stdout).toBe('a\n')
+    expect((await place.run(['query', '--ndjson', 'select 1 as a where false'])).stdout).toBe('')
+  })
+
   test('a reader that leaves early ends it quietly', async () => {
     const many =
       'with recursive n(i) as (select 1 union all select i + 1 from n where i < 50000) select i, hex(i) from n'

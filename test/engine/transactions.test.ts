@@ -37,7 +37,7 @@ async function keys(more: object = {}, by = client): Promise<number[]> {
   return rows.map(([a]: [number]) => a)
 }
 
-const openTransactions = async () => (await client.call('project.stats')).openTransactions
+const openTransactions = async () => (await client.call('project.stats')).transactions
 const noneIsOpen = () => vi.waitFor(async () => expect(await openTransactions()).toBe(0), { timeout: 10_000 })
 
 /** Settles to `waits` if a call has no answer although another one that came after it has. */

@@ -1,13 +1,14 @@
 import { PassThrough, Writable } from 'node:stream'
 import { describe, expect, test } from 'vitest'
 import type { Daemon } from '../../src/daemon/daemon.ts'
-import { startCinchd } from '../support/cinchd.ts'
+import { residentMegabytes, startCinchd } from '../support/cinchd.ts'
 import type { Json } from '../support/client.ts'
 import { startDaemon } from '../support/daemon.ts'
 import { temporaryProject } from '../support/project.ts'
 
 const request = (id: Json, method: string, params: object = {}) =>
   `${JSON.stringify({ jsonrpc: '2.0', id, method, params })}\n`
+const endless = 'with recursive r(n) as (select 1 union all select n + 1 from r) select count(*) from r'
 const numbers = (count: number) => Array.from({ length: count }, (_, at) => at)
 
 /** A client on plain streams, so that nothing but the daemon decides what comes first. */
@@ -149,6 +150,52 @@ describe('what is in flight', () => {
     client.write(ids.map(insert).join(''))
     expect((await Promise.all(answers)).filter(({ error }) => error)).toEqual([])
     expect(client.order.slice(1)).toEqual(ids)
+  })
+
+  test('and more is no obstacle to a cancellation, of what runs, waits, or has not been taken up', async () => {
+    const { client, connect } = await startDaemon({ config: { limits: { maxInFlight: 3 } } })
+    const flood = await connect()
+    const run = (id: Json) => flood.request('query.run', { sql: endless }, id)
+    const running = numbers(3).map(run)
+    const behind = ['a', 'b', 'c'].map((id) => flood.request('query.run', { sql: 'select ?', params: [id] }, id))
+    // Sent last of all.
+    flood.notify('$/cancelRequest', { id: 'b' })
+    flood.notify('$/cancelRequest', { id: 'nothing' })
+    flood.notify('$/cancelRequest', { id: 1 })
+    flood.notify('$/cancelRequest', { id: 2 })
+    expect((await behind[1])?.error?.data.kind).toBe('requestCancelled')
+    expect((await running[1])?.error?.data.kind).toBe('requestCancelled')
+    expect((await running[2])?.error?.data.kind).toBe('requestCancelled')
+    expect([(await behind[0])?.result.rows, (await behind[2])?.result.rows]).toEqual([[['a']], [['c']]])
+    flood.notify('$/cancelRequest', { id: 0 })
+    expect((await running[0])?.error?.data.kind).toBe('requestCancelled')
+    expect(flood.order).toEqual(['b', 1, 2, 'a', 'c', 0])
+    expect(await client.call('ping')).toEqual({})
+  })
+
+  test('and more keeps its order, a last line without its end included', async () => {
+    const { daemon, client } = await startDaemon({ config: { limits: { maxInFlight: 2 } } })
+    await client.call('table.create', { name: 't', columns })
+    const plain = plainClient(daemon)
+    plain.input.end(numbers(500).map(insert).join('').trimEnd())
+    await plain.session.ended
+    expect(plain.ids).toEqual(numbers(500))
+    expect(await client.call('row.count', { table: 't' })).toEqual({ count: 500 })
+  })
+
+  test('and more than fits is not read, and is carried out in the end', { timeout: 60_000 }, async () => {
+    const cinchd = await startCinchd(temporaryProject({ config: { limits: { maxInFlight: 1 } } }))
+    const [flood, other] = [await cinchd.connect(), await cinchd.connect()]
+    await other.call('ping')
+    const before = residentMegabytes(cinchd.pid)
+    const first = flood.request('query.run', { sql: endless, timeoutMs: 3_000 })
+    const text = 'x'.repeat(100_000)
+    const rest = numbers(500).map(() => flood.request('query.run', { sql: 'select length(?)', params: [text] }))
+    for (let look = 0; look < 20; look++) expect(await other.call('ping')).toEqual({})
+    // 50 MB were sent.
+    expect(residentMegabytes(cinchd.pid) - before).toBeLessThan(20)
+    expect((await first).error?.data.kind).toBe('timeout')
+    for (const { result } of await Promise.all(rest)) expect(result.rows).toEqual([[100_000]])
   })
 
   test('of a batch is all of it', async () => {

@@ -63,6 +63,7 @@ __all__ = [
     "Client",
     "ConnectionLost",
     "ConstraintFailed",
+    "Cursor",
     "Exists",
     "KeyValue",
     "LimitReached",
@@ -825,6 +826,19 @@ class Client:
         """Run one statement that reads. Values of columns in `mask` ("email", "users.email") come as `***`."""
         return self._ask("query.run", _given(sql=sql, params=params, maxRows=max_rows, mask=mask), _result_of)
 
+    def cursor(
+        self,
+        sql: str,
+        params: Optional[Params] = None,
+        *,
+        max_rows: Optional[int] = None,
+        idle_ms: Optional[int] = None,
+        count: int = 1000,
+    ) -> "Cursor":
+        """Run one statement that reads, and take its rows as they come, `count` at a time: however many there are."""
+        asked = _given(sql=sql, params=params, maxRows=max_rows, idleMs=idle_ms)
+        return self._ask("query.open", asked, lambda answer: Cursor(self, answer, count))
+
     def execute(self, sql: str, params: Optional[Params] = None) -> Result:
         """Run one statement that inserts, updates or deletes; the rows of the result are those of RETURNING."""
         return self._ask("query.execute", _given(sql=sql, params=params), _result_of)
@@ -1198,6 +1212,85 @@ class Transaction(Client):
             self.commit()
         else:
             self.close()
+
+
+class Cursor:
+    """Rows that are fetched while they are taken, with one fetch ahead. It sees what was there when it was opened.
+
+    It closes itself with its last row, at the end of `with`, and when it is dropped.
+    """
+
+    def __init__(self, client: Client, opened: Mapping[str, Any], count: int) -> None:
+        self._client = client
+        self._opened = opened
+        self._count = count
+        self._id: Optional[str] = str(opened["cursor"])
+        self._rows: Deque[Tuple[Any, ...]] = collections.deque()
+        self._next: Optional[Pending[Any]] = None
+        described = _result_of(opened)
+        self.columns: Tuple[str, ...] = described.columns
+        self.types: Tuple[Optional[str], ...] = described.types
+        self.truncated = False
+        """Once all rows were taken: there were more than `max_rows`."""
+
+    def __iter__(self) -> "Cursor":
+        return self
+
+    def __next__(self) -> Tuple[Any, ...]:
+        while not self._rows:
+            if self._id is None:
+                raise StopIteration
+            self._receive()
+        return self._rows.popleft()
+
+    def close(self) -> None:
+        """Close it, whether all of its rows were taken or not."""
+        id, self._id = self._id, None
+        self._rows.clear()
+        if id is not None and not self._client.closed:
+            self._client.request("query.close", {"cursor": id})
+
+    def __enter__(self) -> "Cursor":
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[Type[BaseException]],
+        error: Optional[BaseException],
+        trace: Optional[TracebackType],
+    ) -> None:
+        with contextlib.suppress(ConnectionLost):
+            self.close()
+
+    def __del__(self) -> None:
+        with contextlib.suppress(Exception):
+            self._forget()
+
+    def _receive(self) -> None:
+        pending = self._next or self._ask()
+        self._next = None
+        try:
+            answer = self._client._wait(pending)
+        except CinchError as error:
+            # After one that was late or cancelled, the cursor is where it was.
+            if not isinstance(error, (TimedOut, Cancelled)):
+                self._id = None
+            raise
+        if answer["done"]:
+            self._id = None
+            self.truncated = bool(answer.get("truncated", False))
+        else:
+            self._next = self._ask()
+        self._rows.extend(_result_of({"columns": self._opened["columns"], "rows": answer["rows"]}).rows)
+
+    def _ask(self) -> Pending[Any]:
+        return self._client.send("query.fetch", {"cursor": self._id, "count": self._count})
+
+    def _forget(self) -> None:
+        """Close it without waiting for the answer."""
+        id, self._id = self._id, None
+        if id is not None and not self._client.closed:
+            self._client.send("query.close", {"cursor": id})
 
 
 class Schema:

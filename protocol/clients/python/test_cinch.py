@@ -224,6 +224,25 @@ class Calls(DaemonTest):
         with self.assertRaises(ValueError):
             self.db.query("select a from t where a = 9").one()
 
+    def test_a_cursor_gives_every_row_and_keeps_none(self) -> None:
+        counting = "with recursive r(n) as (select 1 union all select n + 1 from r where n < {}) select n, 1.0 as f from r"
+        cursor = self.db.cursor(counting.format(10_000), count=700)
+        self.assertEqual(cursor.columns, ("n", "f"))
+        self.assertEqual([n for n, _ in cursor], list(range(1, 10_001)))
+        self.assertEqual(list(cursor), [])
+        self.assertFalse(cursor.truncated)
+        cut = self.db.cursor(counting.format(10_000), max_rows=5)
+        self.assertEqual((len(list(cut)), cut.truncated), (5, True))
+        with self.db.cursor(counting.format(10_000_000)) as left:
+            self.assertEqual(next(left)[0], 1)
+        self.assertEqual(list(left), [])
+        for _ in range(20):  # more than may be open, if those that are dropped stayed
+            next(self.db.cursor(counting.format(10_000_000)))
+        with self.assertRaises(cinch.CinchError):
+            list(self.db.cursor("select json_extract(?, '$')", ["{"]))
+        with self.assertRaises(cinch.Refused):
+            self.db.cursor("delete from t")
+
     def test_a_batch_is_all_or_nothing(self) -> None:
         results = self.db.batch([("insert into t values (?, ?)", [1, "x"]), "select b from t"])
         self.assertEqual([result.rows for result in results], [[], [("x",)]])

@@ -57,16 +57,25 @@ export class LineClient {
     this.#socket.write(`${line}\n`)
   }
 
-  /** Send one line and take its answer for the number of its bytes: one too long to parse in passing. */
+  /**
+   * Send one line and take what comes, up to its answer, for the number of its bytes: too much to parse in passing. Gives
+   * the answer as well where the result is streamed, and it is short.
+   */
   exchangeBytes(line) {
     return new Promise((resolve, reject) => {
+      const isStreamed = line.includes('"partialResultToken"')
       let bytes = 0
+      let end = Buffer.alloc(0)
       const count = (chunk) => {
         bytes += chunk.length
-        if (chunk.at(-1) !== 10) return
+        end = Buffer.concat([end, chunk]).subarray(-4096)
+        if (end.at(-1) !== 10) return
+        const last = end.subarray(end.lastIndexOf(10, end.length - 2) + 1)
+        const isAnswer = last.length < end.length && last.includes('{"jsonrpc":"2.0","id":')
+        if (isStreamed && !isAnswer) return
         this.#socket.off('data', count)
         this.#socket.on('data', this.#onData)
-        resolve(bytes)
+        resolve({ bytes, answer: isStreamed ? JSON.parse(last.toString()) : undefined })
       }
       this.#onEnd = reject
       this.#socket.off('data', this.#onData)

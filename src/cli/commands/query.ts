@@ -1,7 +1,10 @@
-import { body, required, text, texts } from '../command.ts'
+import type { WireValue } from '../../../protocol/values.ts'
+import { Cursor } from '../../client/cursor.ts'
+import { body, columnNames, required, text, texts } from '../command.ts'
+import type { Context } from '../context.ts'
 import { argumentOrInput } from '../input.ts'
 import { limitOption } from '../limit.ts'
-import { formatOptions, showRows } from '../rows.ts'
+import { type FormatOptions, formatOptions, showRows, showRowsAsTheyCome } from '../rows.ts'
 import { parseValue } from '../values.ts'
 
 const sqlArgument = required('one statement; - reads it from standard input')
@@ -16,14 +19,46 @@ export const query = body(
         .option('mask', text('columns whose values are shown as ***, as email,users.phone')),
     ),
   async (context, args) => {
-    const sql = await argumentOrInput(args.sql)
-    const mask = args.mask?.split(',').map((name) => name.trim())
-    const params = args.param?.map(parseValue)
-    const answer = await context.call('query.run', { sql, params, maxRows: args.limit, mask })
-    showRows(context.output, { columns: namesOf(answer.columns), rows: asArrays(answer.rows) }, answer, args)
-    if (answer.truncated) context.output.warn(`there are more rows: only the first ${answer.rows.length} are here`)
+    const statement = {
+      sql: await argumentOrInput(args.sql),
+      params: args.param?.map(parseValue),
+      maxRows: args.limit,
+      mask: args.mask === undefined ? undefined : columnNames(args.mask),
+    }
+    const isForPrograms = args.json || args.csv || args.ndjson
+    const { count, truncated } = await (isForPrograms ? streamed : shown)(context, statement, args)
+    if (truncated) context.output.warn(`there are more rows: only the first ${count} are here`)
   },
 )
+
+interface Statement {
+  readonly sql: string
+  readonly params?: WireValue[]
+  readonly maxRows?: number
+  readonly mask?: string[]
+}
+
+interface Shown {
+  readonly count: number
+  readonly truncated: boolean
+}
+
+/** As a table, for which the widths of all rows are needed. */
+async function shown(context: Context, statement: Statement, format: FormatOptions): Promise<Shown> {
+  const { columns, rows, truncated } = await context.call('query.run', statement)
+  showRows(context.output, { columns: namesOf(columns), rows: asArrays(rows) }, undefined, format)
+  return { count: rows.length, truncated: truncated ?? false }
+}
+
+/** Whoever reads may be a person with a pager; the daemon's own limit holds all the same. */
+const patienceMs = 24 * 60 * 60 * 1000
+
+/** As they come, however many. */
+async function streamed(context: Context, statement: Statement, format: FormatOptions): Promise<Shown> {
+  const cursor = await Cursor.open(await context.client(), { ...statement, idleMs: patienceMs })
+  const count = await showRowsAsTheyCome(context.output, cursor, format)
+  return { count, truncated: cursor.isTruncated }
+}
 
 export const execute = body(
   (parser) => formatOptions(parser.positional('sql', sqlArgument).option('param', param)),
