@@ -2,30 +2,43 @@ import { nextExpiry, purge } from '../kv/operations.ts'
 import type { Slice } from '../kv/scan.ts'
 import type { Reader } from '../storage/tenant-file.ts'
 import type { Caller } from './caller.ts'
+import type { Operation } from './operations.ts'
 import { Slices } from './slices.ts'
+import type { Place } from './sql.ts'
 import type { Tenant } from './tenant.ts'
+
+/** Goes through keys up to some point; `after` is where the slice before ended. */
+type SliceOperation<A, S> = Operation<Reader, A & { readonly after?: string }, S>
 
 /**
  * Go through keys a slice at a time, with everybody else at work in between. What the caller asks to be written later
  * waits for the end.
  */
-export async function readInSlices(
-  tenant: Tenant,
+export async function readInSlices<A, S extends Slice>(
+  place: Place,
+  operation: SliceOperation<A, S>,
+  args: A,
   caller: Caller,
-  slice: (reader: Reader, after: string | undefined) => Slice,
-): Promise<void> {
-  const reading = readAll(tenant, caller, slice)
+): Promise<S[]> {
+  const reading = readAll(place, operation, args, caller)
   const ended = () => {}
   caller.beforeWrites(reading.then(ended, ended))
-  await reading
+  return reading
 }
 
-async function readAll(tenant: Tenant, caller: Caller, slice: Parameters<typeof readInSlices>[2]): Promise<void> {
+async function readAll<A, S extends Slice>(
+  place: Place,
+  operation: SliceOperation<A, S>,
+  args: A,
+  caller: Caller,
+): Promise<S[]> {
   const slices = slicesOf(caller)
+  const found: S[] = []
   for (let after: string | undefined; ; ) {
-    const { nextAfter } = await tenant.read((reader) => slice(reader, after))
-    if (nextAfter === undefined) return
-    after = nextAfter
+    const slice = await place.ask(operation, { ...args, after }, caller)
+    found.push(slice)
+    if (slice.nextAfter === undefined) return found
+    after = slice.nextAfter
     await slices.next()
   }
 }

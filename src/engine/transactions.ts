@@ -3,22 +3,17 @@ import type { Config } from '../../protocol/limits.ts'
 import { Refusal, refuse } from '../base/refusal.ts'
 import type { BatchStatement } from '../query/batch.ts'
 import type { Params, WriteResult } from '../query/execute.ts'
-import { batch, type Operation, plan } from '../query/operations.ts'
 import type { RowText } from '../query/process-lane.ts'
 import type { PlanStep } from '../query/query-plan.ts'
-import {
-  type OpenTransaction,
-  type TransactionEnd,
-  TransactionLane,
-  type TransactionMode,
-} from '../query/transaction-lane.ts'
 import { tellSlow } from '../query/watch.ts'
 import type { Reader, TenantFile, Writer } from '../storage/tenant-file.ts'
 import type { Caller } from './caller.ts'
 import type { EngineParts } from './engine.ts'
 import type { Head } from './heads.ts'
+import { batch, type Operation, plan } from './operations.ts'
 import type { MaskedReadOptions, WriteOptions } from './sql.ts'
 import type { Tenant } from './tenant.ts'
+import { type OpenTransaction, type TransactionEnd, TransactionLane, type TransactionMode } from './transaction-lane.ts'
 
 export interface BeginOptions {
   readonly mode: TransactionMode

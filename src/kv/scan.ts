@@ -79,10 +79,12 @@ export function size(reader: Reader, options: Omit<SliceOptions, 'pattern'>): Si
   return tally(reader, options, { from: '', to: undefined })
 }
 
-/** The same of one key; 0 where it is not there. */
-export function sizeOf(reader: Reader, { key, now }: At & { readonly key: string }): number {
-  const got = get(reader, { key, now })
-  return got.found ? Buffer.byteLength(key) + valueBytes(got.value) : 0
+/** The same of some keys, in their order; 0 for one that is not there. */
+export function sizes(reader: Reader, { keys, now }: At & { readonly keys: readonly string[] }): number[] {
+  return keys.map((key) => {
+    const got = get(reader, { key, now })
+    return got.found ? Buffer.byteLength(key) + valueBytes(got.value) : 0
+  })
 }
 
 const tallied = 10_000

@@ -2,7 +2,8 @@ import * as z from 'zod'
 import { KvKey, KvPattern, KvTtlMs } from '../../protocol/keys.ts'
 import { refuse } from '../base/refusal.ts'
 import { purgeKeys, readInSlices } from '../engine/kv.ts'
-import type { Tenant } from '../engine/tenant.ts'
+import type { Place } from '../engine/sql.ts'
+import { Transaction } from '../engine/transactions.ts'
 import * as kv from '../kv/operations.ts'
 import * as scans from '../kv/scan.ts'
 import { decodeKvValue, kvValueText } from '../kv/values.ts'
@@ -14,7 +15,9 @@ import {
   decodeBy,
   method,
   params,
-  tenantRefusals,
+  placeRefusals,
+  placeScope,
+  requireBatch,
   tenantScope,
   writeRefusals,
 } from './method.ts'
@@ -37,36 +40,33 @@ const Limit = z
   .default(1_000)
   .describe('a page may have fewer, or none, and still not be the last')
 
-const readRefusals = tenantRefusals
-const changeRefusals = [...tenantRefusals, ...writeRefusals] as const
+const readRefusals = placeRefusals
+const changeRefusals = [...placeRefusals, ...writeRefusals, 'transactionReadOnly'] as const
 
 export const get = method({
   summary: 'Get the value of a key. `found` tells a null that is stored from a key that is not there.',
   access: 'read',
-  params: params({ ...tenantScope, key: KvKey }),
+  params: params({ ...placeScope, key: KvKey }),
   result: z.object({ found: z.boolean(), value: Value.optional(), version: Version.optional() }),
   refusals: readRefusals,
   handle: (call, { key, ...scope }) => {
     const now = call.engine.parts.clock()
-    return after(
-      call.tenant(scope).read((reader) => kv.get(reader, { key, now })),
-      (got) => new JsonText(gotText(got)),
-    )
+    return after(call.place(scope).ask(kv.get, { key, now }, call), (got) => new JsonText(gotText(got)))
   },
 })
 
 export const mget = method({
   summary: 'Get the values of several keys, in their order.',
   access: 'read',
-  params: params({ ...tenantScope, keys: Keys }),
+  params: params({ ...placeScope, keys: Keys }),
   result: z.object({ values: z.array(get.result) }),
   refusals: readRefusals,
   handle: (call, { keys, ...scope }) => {
-    checkBatch(call, keys)
+    requireBatch(call, keys)
     const now = call.engine.parts.clock()
     const maxBytes = call.engine.parts.config.limits.maxResultBytes
     return after(
-      call.tenant(scope).read((reader) => kv.mget(reader, { keys, now, maxBytes })),
+      call.place(scope).ask(kv.mget, { keys, now, maxBytes }, call),
       (values) => new JsonText(`{"values":[${values.map(gotText).join(',')}]}`),
     )
   },
@@ -75,15 +75,12 @@ export const mget = method({
 export const exists = method({
   summary: 'Tell whether a key is there.',
   access: 'read',
-  params: params({ ...tenantScope, key: KvKey }),
+  params: params({ ...placeScope, key: KvKey }),
   result: z.object({ exists: z.boolean() }),
   refusals: readRefusals,
   handle: (call, { key, ...scope }) => {
     const now = call.engine.parts.clock()
-    return after(
-      call.tenant(scope).read((reader) => kv.exists(reader, { key, now })),
-      (exists) => ({ exists }),
-    )
+    return after(call.place(scope).ask(kv.exists, { key, now }, call), (exists) => ({ exists }))
   },
 })
 
@@ -92,7 +89,7 @@ export const set = method({
     'Set a key. A condition that does not hold is no error: `set` tells, and `version` is that of what is there.',
   access: 'write',
   params: params({
-    ...tenantScope,
+    ...placeScope,
     key: KvKey,
     value: Value,
     ttlMs: KvTtlMs.optional().describe('the key expires after so many ms; without it, never'),
@@ -105,13 +102,13 @@ export const set = method({
     set: z.boolean(),
     version: Version.describe('greater with each value of the key, and never the same again; 0: it is absent'),
   }),
-  refusals: [...changeRefusals, 'invalidValue'],
-  handle: async (call, { database, branch, tenant: name, timeoutMs: _, progressToken: __, ...options }) => {
-    const tenant = call.tenant({ database, branch, tenant: name })
+  refusals: changeRefusals,
+  handle: async (call, { database, branch, tenant, transaction, timeoutMs: _, progressToken: __, ...options }) => {
+    const place = call.place({ database, branch, tenant, transaction })
     const now = call.engine.parts.clock()
     const value = decodeBy(decodeKvValue, options.value, 'value')
-    const was = await tenant.write((writer) => kv.set(writer, { ...options, value, now }))
-    if (options.ttlMs !== undefined) expiresLater(call, tenant, now + options.ttlMs)
+    const was = await place.change(kv.set, { ...options, value, now }, call)
+    if (options.ttlMs !== undefined) expiresLater(call, place, now + options.ttlMs)
     return was
   },
 })
@@ -122,24 +119,24 @@ export const mset = method({
   summary: 'Set several keys, all or none. Of a key that stands there twice, the last one counts.',
   access: 'write',
   params: params({
-    ...tenantScope,
+    ...placeScope,
     items: z.array(Item),
     ttlMs: KvTtlMs.optional().describe('for items that have none of their own'),
   }),
   result: z.object({ count: z.int(), versions: z.array(Version) }),
-  refusals: [...changeRefusals, 'invalidValue'],
+  refusals: changeRefusals,
   handle: async (call, { items: given, ttlMs, ...scope }) => {
-    checkBatch(call, given)
-    const tenant = call.tenant(scope)
+    requireBatch(call, given)
+    const place = call.place(scope)
     const now = call.engine.parts.clock()
     const items = given.map((item, at) => ({
       ttlMs,
       ...item,
       value: decodeBy(decodeKvValue, item.value, `items[${at}].value`),
     }))
-    const versions = await tenant.write((writer) => kv.mset(writer, { items, now }))
+    const versions = await place.change(kv.mset, { items, now }, call)
     const first = Math.min(...items.map((item) => item.ttlMs ?? Number.POSITIVE_INFINITY))
-    if (Number.isFinite(first)) expiresLater(call, tenant, now + first)
+    if (Number.isFinite(first)) expiresLater(call, place, now + first)
     return { count: versions.length, versions }
   },
 })
@@ -147,13 +144,13 @@ export const mset = method({
 const remove = method({
   summary: 'Delete keys, and tell how many there were.',
   access: 'write',
-  params: params({ ...tenantScope, keys: Keys }),
+  params: params({ ...placeScope, keys: Keys }),
   result: z.object({ count: z.int() }),
   refusals: changeRefusals,
   handle: async (call, { keys, ...scope }) => {
-    checkBatch(call, keys)
+    requireBatch(call, keys)
     const now = call.engine.parts.clock()
-    return { count: await call.tenant(scope).write((writer) => kv.remove(writer, { keys, now })) }
+    return { count: await call.place(scope).change(kv.remove, { keys, now }, call) }
   },
 })
 
@@ -163,22 +160,22 @@ export const increment = method({
   summary: 'Add to a number, and give the new one. A key that is not there begins at 0.',
   access: 'write',
   params: params({
-    ...tenantScope,
+    ...placeScope,
     key: KvKey,
     by: Value.optional().describe('a number; default 1. An integer takes integers alone, a real takes both'),
     ttlMs: KvTtlMs.optional().describe('for a key that begins with this; one that is there keeps its time'),
   }),
   result: z.object({ value: Value, version: Version }),
-  refusals: [...changeRefusals, 'invalidValue', 'notThatNumber', 'numberOverflow'],
+  refusals: [...changeRefusals, 'notThatNumber', 'numberOverflow'],
   handle: async (call, { key, by = 1, ttlMs, ...scope }) => {
-    const tenant = call.tenant(scope)
+    const place = call.place(scope)
     const now = call.engine.parts.clock()
     const amount = decode(by, 'by')
     if (typeof amount !== 'bigint' && typeof amount !== 'number') {
       return refuse('invalidValue', { where: 'by', reason: 'it is not a number' })
     }
-    const { value, version } = await tenant.write((writer) => kv.increment(writer, { key, by: amount, now, ttlMs }))
-    if (ttlMs !== undefined) expiresLater(call, tenant, now + ttlMs)
+    const { value, version } = await place.change(kv.increment, { key, by: amount, now, ttlMs }, call)
+    if (ttlMs !== undefined) expiresLater(call, place, now + ttlMs)
     return new JsonText(`{"value":${kvValueText(value)},"version":${version}}`)
   },
 })
@@ -186,14 +183,14 @@ export const increment = method({
 export const expire = method({
   summary: 'Give a key that is there a time to live. Its value and version stay.',
   access: 'write',
-  params: params({ ...tenantScope, key: KvKey, ttlMs: KvTtlMs }),
+  params: params({ ...placeScope, key: KvKey, ttlMs: KvTtlMs }),
   result: z.object({ found: z.boolean() }),
   refusals: changeRefusals,
   handle: async (call, { key, ttlMs, ...scope }) => {
-    const tenant = call.tenant(scope)
+    const place = call.place(scope)
     const now = call.engine.parts.clock()
-    const found = await tenant.write((writer) => kv.expire(writer, { key, now, ttlMs }))
-    if (found) expiresLater(call, tenant, now + ttlMs)
+    const found = await place.change(kv.expire, { key, now, ttlMs }, call)
+    if (found) expiresLater(call, place, now + ttlMs)
     return { found }
   },
 })
@@ -201,37 +198,37 @@ export const expire = method({
 export const persist = method({
   summary: 'Have a key not expire any more. `persisted` is false for one that would not, or is not there.',
   access: 'write',
-  params: params({ ...tenantScope, key: KvKey }),
+  params: params({ ...placeScope, key: KvKey }),
   result: z.object({ persisted: z.boolean() }),
   refusals: changeRefusals,
   handle: async (call, { key, ...scope }) => {
     const now = call.engine.parts.clock()
-    return { persisted: await call.tenant(scope).write((writer) => kv.persist(writer, { key, now })) }
+    return { persisted: await call.place(scope).change(kv.persist, { key, now }, call) }
   },
 })
 
 export const ttl = method({
   summary: 'Tell how many ms a key has left; null where it does not expire.',
   access: 'read',
-  params: params({ ...tenantScope, key: KvKey }),
+  params: params({ ...placeScope, key: KvKey }),
   result: z.object({ found: z.boolean(), ttlMs: z.int().nullable().optional() }),
   refusals: readRefusals,
   handle: (call, { key, ...scope }) => {
     const now = call.engine.parts.clock()
-    return call.tenant(scope).read((reader) => kv.ttl(reader, { key, now }))
+    return call.place(scope).ask(kv.ttl, { key, now }, call)
   },
 })
 
 export const keys = method({
   summary: 'List keys in the order of their characters, a page at a time.',
   access: 'read',
-  params: params({ ...tenantScope, pattern: KvPattern.default('*'), limit: Limit, cursor: Cursor }),
+  params: params({ ...placeScope, pattern: KvPattern.default('*'), limit: Limit, cursor: Cursor }),
   result: z.object({ keys: z.array(KvKey), nextCursor: NextCursor }),
   refusals: readRefusals,
   handle: (call, { pattern, limit, cursor, ...scope }) => {
     const now = call.engine.parts.clock()
     return after(
-      call.tenant(scope).read((reader) => scans.keys(reader, { pattern, limit, after: cursor, now })),
+      call.place(scope).ask(scans.keys, { pattern, limit, after: cursor, now }, call),
       ({ keys, nextAfter }) => ({ keys: [...keys], nextCursor: nextAfter }),
     )
   },
@@ -240,7 +237,7 @@ export const keys = method({
 export const scan = method({
   summary: 'List keys with their values, in the order of their characters, a page at a time.',
   access: 'read',
-  params: params({ ...tenantScope, pattern: KvPattern.default('*'), limit: Limit, cursor: Cursor }),
+  params: params({ ...placeScope, pattern: KvPattern.default('*'), limit: Limit, cursor: Cursor }),
   result: z.object({
     entries: z.array(
       z.object({
@@ -257,7 +254,7 @@ export const scan = method({
     const now = call.engine.parts.clock()
     const maxBytes = Math.min(maxPageBytes, call.engine.parts.config.limits.maxResultBytes)
     return after(
-      call.tenant(scope).read((reader) => scans.scan(reader, { pattern, limit, maxBytes, after: cursor, now })),
+      call.place(scope).ask(scans.scan, { pattern, limit, maxBytes, after: cursor, now }, call),
       ({ entries, nextAfter }) => {
         const next = nextAfter === undefined ? '' : `,"nextCursor":${JSON.stringify(nextAfter)}`
         return new JsonText(`{"entries":[${entries.map(entryText).join(',')}]${next}}`)
@@ -271,44 +268,34 @@ const maxPageBytes = 4 * 1024 * 1024
 export const count = method({
   summary: 'Count keys. What others write meanwhile may be counted or not.',
   access: 'read',
-  params: params({ ...tenantScope, pattern: KvPattern.default('*') }),
+  params: params({ ...placeScope, pattern: KvPattern.default('*') }),
   result: z.object({ count: z.int() }),
   refusals: readRefusals,
   handle: async (call, { pattern, ...scope }) => {
     const now = call.engine.parts.clock()
-    let count = 0
-    await readInSlices(call.tenant(scope), call, (reader, after) => {
-      const slice = scans.count(reader, { pattern, after, now })
-      count += slice.count
-      return slice
-    })
-    return { count }
+    const slices = await readInSlices(call.place(scope), scans.count, { pattern, now }, call)
+    return { count: slices.reduce((sum, { count }) => sum + count, 0) }
   },
 })
 
 export const size = method({
   summary: 'Tell how many bytes keys and their values take up: all of them, or those that are named.',
   access: 'read',
-  params: params({ ...tenantScope, keys: Keys.optional() }),
+  params: params({ ...placeScope, keys: Keys.optional() }),
   result: z.object({
     bytes: z.int().describe('of a text its UTF-8, of a number 8, of a boolean 1'),
     sizes: z.array(z.int()).optional().describe('of each key that was named, in their order; 0: it is not there'),
   }),
   refusals: readRefusals,
   handle: async (call, { keys, ...scope }) => {
-    const tenant = call.tenant(scope)
+    const place = call.place(scope)
     const now = call.engine.parts.clock()
-    let bytes = 0
     if (keys === undefined) {
-      await readInSlices(tenant, call, (reader, after) => {
-        const slice = scans.size(reader, { after, now })
-        bytes += slice.bytes
-        return slice
-      })
-      return { bytes }
+      const slices = await readInSlices(place, scans.size, { now }, call)
+      return { bytes: slices.reduce((sum, { bytes }) => sum + bytes, 0) }
     }
-    checkBatch(call, keys)
-    const sizes = await tenant.read((reader) => keys.map((key) => scans.sizeOf(reader, { key, now })))
+    requireBatch(call, keys)
+    const sizes = await place.ask(scans.sizes, { keys, now }, call)
     return { bytes: sizes.reduce((sum, each) => sum + each, 0), sizes }
   },
 })
@@ -332,11 +319,6 @@ function entryText({ key, value, version, ttlMs }: scans.Entry): string {
   return `{"key":${JSON.stringify(key)},"value":${kvValueText(value)},"version":${version},"ttlMs":${ttlMs}}`
 }
 
-function checkBatch({ engine }: Call, items: readonly unknown[]): void {
-  const { maxBatch } = engine.parts.config.limits
-  if (items.length > maxBatch) refuse('limitExceeded', { limit: 'maxBatch', max: maxBatch })
-}
-
-function expiresLater({ engine }: Call, tenant: Tenant, due: number): void {
-  engine.parts.expiry.note(tenant, due)
+function expiresLater({ engine }: Call, place: Place, due: number): void {
+  engine.parts.expiry.note(place instanceof Transaction ? place.tenant : place, due)
 }

@@ -203,6 +203,46 @@ describe('a transaction that writes', () => {
   })
 })
 
+describe('keys in a transaction', () => {
+  test('are read and changed in it, with rows, and seen by others with its commit', async () => {
+    const other = await started.connect()
+    await client.call('kv.set', { key: 'n', value: 1 })
+    const transaction = await begin()
+    const kv = (method: string, params: object) => client.call(`kv.${method}`, { transaction, ...params })
+    expect((await kv('increment', { key: 'n', by: 5 })).value).toBe(6)
+    expect(await kv('set', { key: 'text', value: { a: [1, null] }, ttlMs: 60_000 })).toMatchObject({ set: true })
+    expect(await kv('mset', { items: [{ key: 'x', value: 'y' }] })).toMatchObject({ count: 1 })
+    await insert(1, { transaction })
+    expect(await kv('mget', { keys: ['n', 'text', 'none'] })).toMatchObject({
+      values: [{ found: true, value: 6 }, { value: { a: [1, null] } }, { found: false }],
+    })
+    expect([await kv('count', {}), await kv('keys', { pattern: '?' })]).toMatchObject([
+      { count: 3 },
+      { keys: ['n', 'x'] },
+    ])
+    expect((await kv('ttl', { key: 'text' })).ttlMs).toBeGreaterThan(50_000)
+    expect(await kv('delete', { keys: ['x'] })).toEqual({ count: 1 })
+    expect([await other.call('kv.keys'), await keys({}, other)]).toEqual([{ keys: ['n'] }, []])
+    await client.call('transaction.commit', { transaction })
+    expect([await other.call('kv.keys'), await keys({}, other)]).toEqual([{ keys: ['n', 'text'] }, [1]])
+    expect((await other.call('kv.get', { key: 'n' })).value).toBe(6)
+  })
+
+  test('are as they were after a rollback, also the first ones of a tenant', async () => {
+    const transaction = await begin()
+    await client.call('kv.set', { transaction, key: 'a', value: 1 })
+    await client.call('transaction.rollback', { transaction })
+    expect(await client.call('kv.keys')).toEqual({ keys: [] })
+    expect(await client.call('kv.set', { key: 'a', value: 2 })).toMatchObject({ set: true })
+  })
+
+  test('are not changed by one that only reads, and not purged in any', async () => {
+    const transaction = await begin({ mode: 'read' })
+    expect((await client.refused('kv.set', { transaction, key: 'a', value: 1 })).kind).toBe('transactionReadOnly')
+    expect((await client.refused('kv.purge', { transaction })).kind).toBe('invalidParams')
+  })
+})
+
 describe('a call that fails in a transaction', () => {
   test('leaves nothing of itself, and the transaction goes on', async () => {
     await insert(1)

@@ -1,8 +1,9 @@
 import { decodeValue } from '../../protocol/values.ts'
-import type { Reader, Writer } from '../storage/tenant-file.ts'
-import { type BatchStatement, runBatch } from './batch.ts'
-import { noLimits, type RowSet, type WriteResult } from './execute.ts'
-import { type PlanStep, queryPlan } from './query-plan.ts'
+import * as kv from '../kv/operations.ts'
+import * as scans from '../kv/scan.ts'
+import { type BatchStatement, runBatch } from '../query/batch.ts'
+import { noLimits, type RowSet, type WriteResult } from '../query/execute.ts'
+import { type PlanStep, queryPlan } from '../query/query-plan.ts'
 import {
   type Clock,
   deleteRows,
@@ -12,12 +13,13 @@ import {
   insertRows,
   type RowKey,
   updateRows,
-} from './rows.ts'
-import type { TableShape } from './table-shape.ts'
-import { type Upserted, upsertRows } from './upsert.ts'
+} from '../query/rows.ts'
+import type { TableShape } from '../query/table-shape.ts'
+import { type Upserted, upsertRows } from '../query/upsert.ts'
+import type { Reader, Writer } from '../storage/tenant-file.ts'
 
 /**
- * What can be done to rows, wherever that happens: on the daemon's own connection, or in the process of a transaction. An
+ * What can be done to rows and keys, wherever that happens: on the daemon's own connection, or in the process of a transaction. An
  * operation gets all it needs as arguments that can be cloned, and gives a result that can. A table is known to it by its
  * shape, as `shape`.
  */
@@ -79,4 +81,19 @@ export const operations = {
   'row.delete': remove,
   'query.batch': batch,
   'query.plan': plan,
+  'kv.get': kv.get,
+  'kv.mget': kv.mget,
+  'kv.exists': kv.exists,
+  'kv.set': kv.set,
+  'kv.mset': kv.mset,
+  'kv.delete': kv.remove,
+  'kv.increment': kv.increment,
+  'kv.expire': kv.expire,
+  'kv.persist': kv.persist,
+  'kv.ttl': kv.ttl,
+  'kv.keys': scans.keys,
+  'kv.scan': scans.scan,
+  'kv.count': scans.count,
+  'kv.size': scans.size,
+  'kv.sizes': scans.sizes,
 }
