@@ -330,6 +330,49 @@ export const errors = {
     message: 'The number would be too large',
     data: z.object({ key: z.string() }),
   },
+
+  // Plugins
+  queryVetoed: {
+    code: 1600,
+    message: 'A plugin refuses the statement',
+    data: z.object({ plugin: z.string(), reason: z.string() }),
+  },
+  pluginFailed: {
+    code: 1601,
+    message: 'A plugin failed',
+    data: z.object({
+      plugin: z.string(),
+      hook: z.string().describe('or the name of its method'),
+      reason: z.string(),
+      done: z.boolean().optional().describe('the statement was carried out; only its result was lost'),
+    }),
+    hint: 'cinch plugin list tells more; the plugin’s onFailure decides whether such a failure is skipped',
+  },
+  pluginTimedOut: {
+    code: 1602,
+    message: 'A plugin did not answer in time',
+    data: z.object({
+      plugin: z.string(),
+      hook: z.string().describe('or the name of its method'),
+      timeoutMs: z.number(),
+      done: z.boolean().optional().describe('the statement was carried out; only its result was lost'),
+    }),
+    hint: 'cinch plugin list tells more; the plugin’s onFailure decides whether such a failure is skipped',
+  },
+  pluginNotFound: { code: 1603, message: 'No such plugin', data: z.object({ plugin: z.string() }) },
+  pluginExists: { code: 1604, message: 'A plugin of this name is loaded', data: z.object({ plugin: z.string() }) },
+  pluginLoadFailed: {
+    code: 1605,
+    message: 'The plugin cannot be loaded',
+    data: z.object({ source: z.string(), reason: z.string() }),
+    hint: 'nothing of it was loaded',
+  },
+  pluginsForbidden: {
+    code: 1606,
+    message: 'The settings allow no such plugins',
+    data: z.object({ setting: z.string() }),
+    hint: 'what stands under plugins in config.json is loaded when the daemon starts',
+  },
 } as const satisfies Record<string, ErrorEntry>
 
 /** One row of the table. */

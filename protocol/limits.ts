@@ -47,6 +47,42 @@ export const Limits = z.strictObject({
 })
 export type Limits = z.infer<typeof Limits>
 
+/** How long the hooks and methods of a plugin may take. */
+export const pluginTimes = {
+  hookTimeoutMs: z.int().positive().max(60_000).default(1_000).describe('how long one of its hooks may take'),
+  methodTimeoutMs: z
+    .int()
+    .positive()
+    .max(600_000)
+    .default(30_000)
+    .describe('how long one of its methods may take, or its loading'),
+}
+
+/** What is done about a plugin that fails. */
+export const OnFailure = z
+  .enum(['fail', 'skip'])
+  .optional()
+  .describe('whether a failure of it fails the statement; default: fail where it hooks beforeQuery, else skip')
+
+/** A plugin that the daemon runs. */
+export const pluginEntry = {
+  path: z.string().min(1).max(4_096).optional().describe('a file or folder; absolute, or as seen from the project'),
+  package: z.string().min(1).max(214).optional().describe('or a package that is installed for the project'),
+  settings: z.unknown().optional().describe('what the plugin says it takes'),
+  runIn: z
+    .enum(['worker', 'daemon'])
+    .default('worker')
+    .describe('a thread of its own, or the daemon’s, which costs less and which it can stop'),
+  onFailure: OnFailure,
+  ...pluginTimes,
+  memoryMb: z.int().min(16).max(65_536).default(128).describe('a thread whose objects take more is ended'),
+  restart: z.boolean().default(true).describe('whether a thread that ended is started again'),
+}
+export const PluginEntry = z
+  .strictObject(pluginEntry)
+  .refine(({ path, package: name }) => (path === undefined) !== (name === undefined), 'either path or package')
+export type PluginEntry = z.infer<typeof PluginEntry>
+
 /** `.cinchdb/config.json`. Unknown keys are refused. */
 export const Config = z.strictObject({
   activeDatabase: z.string().default('main').describe('the database that cinch uses where none is named'),
@@ -70,6 +106,18 @@ export const Config = z.strictObject({
     .default(250)
     .describe('a statement that runs as long is logged, with its plan and its text as the client wrote it'),
   checkpointBytes: bytes(8 * MiB).describe('the size of a write-ahead log at which it is brought into its file'),
+  plugins: z
+    .array(PluginEntry)
+    .default([])
+    .describe('plugins that are loaded with the daemon, in this order: each as plugin.load takes it'),
+  allowPluginLoad: z
+    .boolean()
+    .default(true)
+    .describe('whether clients may load plugins into the daemon, whose rights they have then, and unload them'),
+  allowPluginRegister: z
+    .boolean()
+    .default(true)
+    .describe('whether clients may register plugins of their own, which see what others ask'),
   limits: Limits.prefault({}),
 })
 export type Config = z.infer<typeof Config>

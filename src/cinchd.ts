@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { Console } from 'node:console'
 import process from 'node:process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { pino } from 'pino'
@@ -31,6 +32,8 @@ const log = pino(
   { level: options.logLevel ?? 'info', base: { pid: process.pid } },
   pino.destination({ dest: 2, sync: true }),
 )
+// Standard output may be the wire: what a plugin in this thread writes to the console goes where the log goes.
+globalThis.console = new Console(process.stderr)
 
 try {
   const daemon = await startOrForward(options)

@@ -1,7 +1,8 @@
 /**
  * What cinch does, against peers measured in the same minutes. Needs a compiled cinch (`npx tsc -p tsconfig.build.json`).
  *
- *     node scripts/bench/main.mjs [point-read] [insert] [kv] [tenants] [schema] [branches] [merge] [isolation] [options]
+ *     node scripts/bench/main.mjs [point-read] [insert] [kv] [tenants] [schema] [branches] [merge] [isolation] [plugins]
+ *       [options]
  *
  *     --rounds N      interleaved rounds (default 5)
  *     --quick         small and short: shows that the bench works, not how fast anything is
@@ -22,6 +23,7 @@ import { insert } from './insert.mjs'
 import { isolation } from './isolation.mjs'
 import { keyValue } from './kv.mjs'
 import { merge } from './merge.mjs'
+import { plugins } from './plugins.mjs'
 import { pointRead } from './point-read.mjs'
 import { schema } from './schema.mjs'
 import { cleanUp } from './support/cleanup.mjs'
@@ -38,6 +40,7 @@ const workloads = {
   branches: { title: 'Branches', run: branches },
   merge: { title: 'Merges', run: merge },
   isolation: { title: 'Slow statements beside quick ones', run: isolation },
+  plugins: { title: 'Point reads with plugins', run: plugins },
 }
 
 const { values: options, positionals } = parseArgs({

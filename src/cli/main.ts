@@ -91,6 +91,11 @@ const entries: readonly Entry[] = [
     load: async () => (await import('./commands/codegen.ts')).codegen,
   },
   {
+    usage: 'plugin',
+    summary: 'List, load, unload and begin plugins',
+    load: async () => (await import('./commands/plugin.ts')).plugin,
+  },
+  {
     usage: 'rpc <method> [params]',
     summary: 'Call any method of the daemon with JSON parameters; - reads them from standard input',
     load: async () => (await import('./commands/rpc.ts')).rpc,

@@ -8,9 +8,11 @@ import { productVersion, protocolVersion } from '../../protocol/version.ts'
 import { refuse } from '../base/refusal.ts'
 import { Engine } from '../engine/engine.ts'
 import type { Tenant } from '../engine/tenant.ts'
-import { registry } from '../methods/index.ts'
 import type { DaemonControl } from '../methods/method.ts'
 import { openrpc } from '../methods/openrpc.ts'
+import { answerPlugin } from '../methods/plugin-database.ts'
+import { registryWith } from '../methods/plugin-methods.ts'
+import { Plugins } from '../plugins/plugins.ts'
 import { requestName } from '../rpc/call.ts'
 import { Dispatcher, type Observer } from '../rpc/dispatch.ts'
 import { leanSocket } from '../rpc/lean-socket.ts'
@@ -37,6 +39,7 @@ const defaultScope: Scope = { database: 'main', branch: 'main', tenant: 'main' }
 /** The daemon: an open project, and the clients connected to it. The one place that builds the others. */
 export class Daemon implements DaemonControl, Observer, AsyncDisposable {
   readonly engine: Engine
+  readonly plugins: Plugins
   /** Settles when the daemon has stopped. */
   readonly stopped: Promise<void>
   readonly #options: DaemonOptions
@@ -61,9 +64,15 @@ export class Daemon implements DaemonControl, Observer, AsyncDisposable {
     this.stopped = new Promise((resolve) => {
       this.#resolveStopped = resolve
     })
+    this.plugins = new Plugins({
+      project: this.engine.parts.layout.project,
+      log: options.log,
+      database: (request, exempt) => answerPlugin(this.engine, this.plugins, request, exempt),
+    })
+    this.engine.parts.events.listener = (event) => this.plugins.tell(event)
     this.#callLog = new CallLog(options.log, this.engine.parts.config.logParameters)
     this.#dispatcher = new Dispatcher<DaemonCall>({
-      registry,
+      registry: registryWith(this.plugins),
       newCall: (session, id, params) => new DaemonCall(this.engine, this, session, id, params),
       log: options.log,
       checkResults: options.checkResults ?? false,
@@ -71,9 +80,13 @@ export class Daemon implements DaemonControl, Observer, AsyncDisposable {
     })
   }
 
-  /** Listen on a Unix socket that only this user can open, and say where in `daemon.json`. */
+  /**
+   * Load the plugins that the settings name, listen on a Unix socket that only this user can open, and say where in
+   * `daemon.json`. Where a plugin cannot be loaded nothing is served, unless its failures are skipped.
+   */
   async listen(socketPath: string): Promise<void> {
     const { layout } = this.engine.parts
+    await this.#loadPlugins()
     // We hold the catalog, so a socket that lies here belonged to a daemon that is dead.
     const found = fs.lstatSync(socketPath, { throwIfNoEntry: false })
     if (found && !found.isSocket()) refuse('pathRefused', { path: socketPath, reason: 'something else lies there' })
@@ -111,7 +124,7 @@ export class Daemon implements DaemonControl, Observer, AsyncDisposable {
   }
 
   discover(): object {
-    return openrpc()
+    return openrpc(this.plugins)
   }
 
   stats(): ReturnType<DaemonControl['stats']> {
@@ -135,6 +148,7 @@ export class Daemon implements DaemonControl, Observer, AsyncDisposable {
       externalBytes: external,
       requests: this.#stats.methods,
       lanes: this.#stats.lanes,
+      plugins: Object.fromEntries(this.plugins.all.map(({ name, summary }) => [name, summary])),
       slowStatements: {
         thresholdMs: config.slowStatementMs,
         count: this.#slow.count,
@@ -201,10 +215,24 @@ export class Daemon implements DaemonControl, Observer, AsyncDisposable {
     // The call that asked for this is answered first.
     await new Promise(setImmediate)
     await Promise.all([...this.#sessions].map((session) => session.close()))
+    await this.plugins[Symbol.asyncDispose]()
     await this.engine.close()
     if (this.#socketPath !== undefined) fs.rmSync(this.#socketPath, { force: true })
     this.#options.log.info('stopped')
     this.#resolveStopped()
+  }
+
+  async #loadPlugins(): Promise<void> {
+    for (const entry of this.engine.parts.config.plugins) {
+      try {
+        await this.plugins.load(entry)
+      } catch (error) {
+        this.#options.log.error({ err: error, path: entry.path, package: entry.package }, 'a plugin cannot be loaded')
+        if (entry.onFailure === 'skip') continue
+        await this.stop()
+        throw error
+      }
+    }
   }
 
   #accept(input: Readable, output: Writable): Session {

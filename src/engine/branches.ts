@@ -66,6 +66,7 @@ export async function createBranch(engine: Engine, options: NewBranch): Promise<
   for (const branch of line) branch.row = { ...branch.row, lastFork: row.forkedAt }
   const branch = new Branch(parts, database, row)
   database.add(branch)
+  parts.events.tell({ kind: 'branchCreated', database: options.database, branch: options.name })
   return branch
 }
 
@@ -102,6 +103,7 @@ async function renameSettled(engine: Engine, database: string, name: string, new
   branch.database.remove(branch)
   branch.row = { ...branch.row, name: newName }
   branch.database.add(branch)
+  parts.events.tell({ kind: 'branchRenamed', database, branch: name, newName })
   settlePlan(parts, plan)
   for (const other of branch.database.branches.values()) other.refreshAll()
   return branch

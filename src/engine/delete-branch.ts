@@ -147,6 +147,7 @@ export class BranchDeletion implements Alongside {
       for (const other of database.branches.values()) other.row = { ...other.row, lastFork: this.#recordedAt }
     }
     this.#branch.retire()
+    this.#parts.events.tell({ kind: 'branchDeleted', database: database.row.name, branch: row.name })
     sharing.refresh(this.#branch, this.#names)
     this.#removeStale()
     this.#folders = [setAside(this.#parts, layout.absolute(branchFolder(database.row.name, row.name)))]

@@ -15,6 +15,7 @@ import type { Branch } from './branch.ts'
 import type { EngineParts } from './engine.ts'
 import { Head, modelInterval } from './heads.ts'
 import { Slices } from './slices.ts'
+import { tableEvents } from './table-events.ts'
 import type { Tenant } from './tenant.ts'
 import { listTenants } from './tenants.ts'
 import { settleWriters } from './writers.ts'
@@ -182,6 +183,7 @@ function flip(parts: EngineParts, branch: Branch, head: Head, edit: Edit, { step
   branch.head = head
   heads.add(head)
   drain.wake()
+  for (const event of tableEvents(branch, head.id, edit.changes)) parts.events.tell(event)
 }
 
 /** The tenants whose rows have to be looked at. A page at a time: what changes between two pages is watched. */

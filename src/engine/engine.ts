@@ -7,6 +7,7 @@ import { IdSource } from '../base/ids.ts'
 import { refuse } from '../base/refusal.ts'
 import { Catalog } from '../catalog/catalog.ts'
 import type { DatabaseRow } from '../catalog/databases.ts'
+import { Events } from '../plugins/events.ts'
 import { ProcessLane } from '../query/process-lane.ts'
 import { checkName } from '../schema/define.ts'
 import { Checkpointer } from '../storage/checkpointer.ts'
@@ -42,6 +43,8 @@ export interface EngineParts {
   readonly expiry: Expiry
   readonly transactions: Transactions
   readonly ids: IdSource
+  /** Where it is told what was made, changed and dropped. */
+  readonly events: Events
   /** The time in ms since 1970. */
   clock(): number
   /** The same as the product writes it: ISO 8601, UTC, milliseconds. */
@@ -136,6 +139,7 @@ export class Engine implements AsyncDisposable {
       expiry: new Expiry(() => parts, log),
       transactions: new Transactions(() => parts, config.limits.maxTransactions),
       ids: new IdSource(),
+      events: new Events(),
       clock,
       now: () => new Date(clock()).toISOString(),
       allBranches: () => this.#allBranches(),
@@ -209,6 +213,7 @@ export class Engine implements AsyncDisposable {
     const database = new DatabaseState(made.database)
     database.add(new Branch(this.parts, database, made.branch))
     this.#databases.set(name, database)
+    this.parts.events.tell({ kind: 'databaseCreated', database: name })
     return made.database
   }
 
@@ -244,6 +249,7 @@ export class Engine implements AsyncDisposable {
     crashPoint('databaseDelete.recorded')
     this.#databases.delete(name)
     for (const branch of branches) branch.retire()
+    this.parts.events.tell({ kind: 'databaseDeleted', database: name })
     const folders = branches.map(({ row }) => setAside(this.parts, layout.absolute(branchFolder(name, row.name))))
     crashPoint('databaseDelete.setAside')
     return { fileIds, folders }

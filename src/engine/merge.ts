@@ -79,7 +79,7 @@ async function mergeInTurn(
   const fastForward = base === ours.id
   if (fastForward && changeSets.isOnLine(ours.id, theirs.id)) {
     const changes = parts.heads.changesBetween(ours.id, theirs.id)
-    return editTo(parts, target, { changes, fastForward: theirs.id }, true, options, progress)
+    return editTo(parts, target, { changes, fastForward: theirs.id, source: source.name }, true, options, progress)
   }
   const known = changeSets.sameAs(ours.id, theirs.id).flatMap((json) => JSON.parse(json) as SameAs[])
   const merged = merge(parts.heads.get(base).schema, ours.schema, theirs.schema, {
@@ -90,7 +90,14 @@ async function mergeInTurn(
   })
   if (merged.kind === 'conflicts') return conflicting(merged.conflicts)
   const { changes, sameAs } = merged
-  return editTo(parts, target, { changes, merged: { changeSet: theirs.id, sameAs } }, fastForward, options, progress)
+  return editTo(
+    parts,
+    target,
+    { changes, merged: { changeSet: theirs.id, sameAs }, source: source.name },
+    fastForward,
+    options,
+    progress,
+  )
 }
 
 /**
@@ -125,12 +132,29 @@ export function revertChangeSet(
 async function editTo(
   parts: EngineParts,
   target: Branch,
-  edit: Pick<Edit, 'merged' | 'fastForward'> & { readonly changes: readonly Change[] },
+  {
+    source,
+    ...edit
+  }: Pick<Edit, 'merged' | 'fastForward'> & {
+    readonly changes: readonly Change[]
+    /** The branch that is merged, if one is. */
+    readonly source?: string
+  },
   fastForward: boolean,
   { dryRun, message, client, alongside }: MergeOptions & Pick<Edit, 'alongside'>,
   progress: Progress,
 ): Promise<MergeOutcome> {
   const outcome = await editSchemaInTurn(parts, target, { ...edit, dryRun, message, client, alongside }, progress)
+  const { changeSet } = outcome
+  if (source !== undefined && changeSet !== null) {
+    parts.events.tell({
+      kind: 'branchMerged',
+      database: target.database.row.name,
+      branch: target.name,
+      source,
+      changeSet,
+    })
+  }
   return { ...outcome, status: dryRun ? 'planned' : 'merged', fastForward, conflicts: [] }
 }
 

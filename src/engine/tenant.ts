@@ -365,9 +365,21 @@ export class Tenant {
     this.#requireLife()
     const { pool } = this.#parts
     const { id, path } = this.file
-    this.#pooled = pool.find(id) ?? pool.add(id, this.#openFile(this.#parts.layout.absolute(path)))
+    this.#pooled = pool.find(id)
+    if (this.#pooled === undefined) {
+      this.#pooled = pool.add(id, this.#openFile(this.#parts.layout.absolute(path)))
+      this.#tellOpened(this.#pooled)
+    }
     this.#parts.expiry.note(this, this.#parts.clock())
     return this.#pooled
+  }
+
+  #tellOpened(pooled: PooledFile): void {
+    const { events } = this.#parts
+    if (events.listener === undefined) return
+    const scope = { database: this.branch.database.row.name, branch: this.branch.name, tenant: this.name }
+    events.tell({ kind: 'fileOpened', ...scope })
+    pooled.onClose = () => events.tell({ kind: 'fileClosed', ...scope })
   }
 
   #requireLife(): void {

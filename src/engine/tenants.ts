@@ -19,7 +19,7 @@ const mainTenant = 'main'
 
 /** Register a tenant. It costs a row of the catalog; its file comes with its first write. */
 export function createTenant(
-  { catalog, now }: EngineParts,
+  { catalog, events, now }: EngineParts,
   branch: Branch,
   name: string,
   description: string | null,
@@ -36,8 +36,12 @@ export function createTenant(
     catalog.tenants.insert(row)
     return row
   })
-  // Whoever came to use it before its row was on disk finds nothing if that failed.
-  created.catch(() => branch.refresh(name))
+  const scope = { database: branch.database.row.name, branch: branch.name, tenant: name }
+  created.then(
+    () => events.tell({ kind: 'tenantCreated', ...scope }),
+    // Whoever came to use it before its row was on disk finds nothing if that failed.
+    () => branch.refresh(name),
+  )
   return created
 }
 
@@ -134,6 +138,7 @@ export async function deleteTenant(parts: EngineParts, branch: Branch, name: str
     steps.clean()
     crashPoint('tenantDelete.cleaned')
   })
+  parts.events.tell({ kind: 'tenantDeleted', database: branch.database.row.name, branch: branch.name, tenant: name })
 }
 
 /**
@@ -170,6 +175,8 @@ export async function renameTenant(
     parts.sharing.refresh(branch, [name, newName, ...steps.names])
     steps.clean()
     crashPoint('tenantRename.cleaned')
+    const database = branch.database.row.name
+    parts.events.tell({ kind: 'tenantRenamed', database, branch: branch.name, tenant: name, newName })
     return row
   })
 }

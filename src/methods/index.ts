@@ -7,6 +7,7 @@ import * as database from './database.ts'
 import * as index from './index-of-table.ts'
 import * as kv from './kv.ts'
 import type { Call } from './method.ts'
+import * as plugin from './plugin.ts'
 import * as project from './project.ts'
 import * as query from './query.ts'
 import * as row from './row.ts'
@@ -29,6 +30,7 @@ const namespaces = {
   database,
   index,
   kv,
+  plugin,
   project,
   query,
   row,

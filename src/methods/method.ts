@@ -7,6 +7,7 @@ import type { Engine } from '../engine/engine.ts'
 import type { Place } from '../engine/sql.ts'
 import type { Tenant } from '../engine/tenant.ts'
 import type { Transaction } from '../engine/transactions.ts'
+import type { Plugins } from '../plugins/plugins.ts'
 import type { Params, ReadLimits } from '../query/execute.ts'
 import type { StatementWatch } from '../query/watch.ts'
 import type { RunningCall } from '../rpc/call.ts'
@@ -32,6 +33,7 @@ export interface DaemonControl {
   stop(): void
   discover(): object
   stats(): z.input<typeof Stats>
+  readonly plugins: Plugins
 }
 
 /** Declare a method. Its file and export name are its name on the wire. */
@@ -44,7 +46,7 @@ export function params<S extends z.ZodRawShape>(shape: S) {
   return z.strictObject({ ...shape, ...everywhere })
 }
 
-const everywhere = {
+export const everywhere = {
   timeoutMs: z.int().positive().max(600_000).optional().describe('give up after so many milliseconds'),
   progressToken: z.union([z.string(), z.int()]).optional().describe('send $/progress with this token'),
 }

@@ -1,10 +1,14 @@
 import * as z from 'zod'
 import { type ErrorEntry, errors } from '../../protocol/errors.ts'
 import { productVersion } from '../../protocol/version.ts'
+import type { PluginMethodEntry, Plugins } from '../plugins/plugins.ts'
 import { methods } from './index.ts'
+import { everywhere, tenantScope } from './method.ts'
 
-/** Describe every method as an OpenRPC document (https://spec.open-rpc.org). Parameters go by name. */
-export function openrpc(): object {
+/**
+ * Describe every method as an OpenRPC document (https://spec.open-rpc.org), those of plugins too. Parameters go by name.
+ */
+export function openrpc(plugins?: Pick<Plugins, 'methods'>): object {
   const components: Record<string, object> = {}
   const described = [...methods].map(([name, { summary, access, params, result, refusals }]) => {
     const paramsSchema = jsonSchema(params, 'input', components)
@@ -38,11 +42,32 @@ export function openrpc(): object {
   return {
     openrpc: '1.3.2',
     info: { title: 'cinch', version: productVersion, license: { name: 'MIT' } },
-    methods: described,
+    methods: [...described, ...[...(plugins?.methods ?? [])].map(([name, entry]) => pluginMethod(name, entry))],
     components: {
       schemas: Object.fromEntries(Object.entries(components).sort(([a], [b]) => (a < b ? -1 : 1))),
       errors: Object.fromEntries(errorEntries),
     },
+  }
+}
+
+/** A plugin says its schemas itself. */
+function pluginMethod(name: string, { method }: PluginMethodEntry): object {
+  const { summary, access, params, result } = method
+  const required = new Set((params.required as string[] | undefined) ?? [])
+  const own = Object.entries((params.properties as Record<string, object> | undefined) ?? {})
+  const scope = jsonSchema(z.strictObject({ ...tenantScope, ...everywhere }), 'input', {}).properties
+  return {
+    name,
+    summary,
+    'x-access': access,
+    paramStructure: 'by-name',
+    params: [...own, ...Object.entries(scope as Record<string, object>)].map(([param, schema]) => ({
+      name: param,
+      required: required.has(param),
+      schema,
+    })),
+    result: { name: 'result', schema: result },
+    errors: ['pluginFailed', 'pluginTimedOut'].map((kind) => ({ $ref: `#/components/errors/${kind}` })),
   }
 }
 

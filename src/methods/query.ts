@@ -12,6 +12,7 @@ import {
 import { type Params, type RowSet, requireDistinct } from '../query/execute.ts'
 import type { RowText } from '../query/process-lane.ts'
 import { JsonText } from '../rpc/contract.ts'
+import { statement } from './hooked.ts'
 import {
   type Call,
   decodeParams,
@@ -59,7 +60,7 @@ const Cursor = z.string().max(100).describe('as query.open gave it')
 const sqlRefusals = [...placeRefusals, 'sqlError', 'sqlRefused', 'constraintFailed'] as const
 const maskRefusals = ['maskRefused', 'columnNotFound'] as const
 
-export const run = method({
+export const run = statement({
   summary: 'Run one statement that reads.',
   access: 'read',
   params: params({
@@ -100,7 +101,7 @@ export const run = method({
   },
 })
 
-export const execute = method({
+export const execute = statement({
   summary: 'Run one statement that inserts, updates or deletes rows.',
   access: 'write',
   params: params({ ...placeScope, sql: Sql, params: StatementParams, rowFormat: RowFormat }),
@@ -115,7 +116,7 @@ export const execute = method({
   },
 })
 
-export const batch = method({
+export const batch = statement({
   summary: 'Run several statements in one transaction: all of them or none.',
   access: 'write',
   params: params({
@@ -142,7 +143,7 @@ export const batch = method({
   },
 })
 
-export const open = method({
+export const open = statement({
   summary: 'Open a cursor: run one statement that reads, whose rows come as they are fetched.',
   access: 'read',
   params: params({

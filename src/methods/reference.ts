@@ -53,6 +53,7 @@ export function reference(): string {
     'cancelled or late while it ran, the error has `"transactionEnded": true` in its data.',
     '',
     ...[...nouns].flatMap(([noun, methods]) => [`## ${noun}`, '', ...methods.flatMap(methodLines)]),
+    ...hookLines,
     '## Types',
     '',
     ...Object.entries(document.components.schemas).flatMap(([id, schema]) => typeLines(id, schema)),
@@ -74,6 +75,31 @@ export function reference(): string {
     '',
   ].join('\n')
 }
+
+/** What goes the other way: messages that a client gets once it has called `plugin.register`. */
+const hookLines = [
+  '## hook',
+  '',
+  'What the daemon sends a client that called `plugin.register`, on that connection. Requests are answered with a result, or',
+  'with an error, which counts as a failure of the plugin; one that comes too late is cancelled with `$/cancelRequest`.',
+  '`query` stands for `plugin, database, branch, tenant, sql, params, access ("read" or "write"), rowFormat`.',
+  '',
+  '| message | parameters | answer |',
+  '|---|---|---|',
+  '| `hook.beforeQuery` | query | `null`; `{sql, params?}`: this instead, which passes the gate; `{veto: reason}` |',
+  '| `hook.afterQuery` | query, `result` | `null`; `{result}`: this instead |',
+  '| `hook.call` | `plugin, method, params, scope {database, branch, tenant}` | the method’s result |',
+  '| `hook.onConnect`, `hook.onDisconnect` | `plugin, database, branch, tenant`: its file was opened, closed | a notification |',
+  '| `hook.event` | `plugin, event {kind, database, …}` | a notification |',
+  '',
+  'Hooks see the statements of `query.run`, `query.execute`, `query.batch`, one by one, and `query.open` (before); not those of the client itself, nor',
+  '`row.*` and `kv.*`. Plugins are asked before a statement in the order in which they were loaded, after it the other way round.',
+  '',
+  'Kinds of events: `databaseCreated`, `databaseDeleted`; `branchCreated`, `branchRenamed` (`newName`), `branchDeleted`,',
+  '`branchMerged` (`source`, `changeSet`); `tenantCreated`, `tenantRenamed` (`newName`), `tenantDeleted`; `tableCreated`,',
+  '`tableRenamed` (`newName`), `tableAltered`, `tableDropped` (`table`, `changeSet`). They are told after it has happened.',
+  '',
+]
 
 function methodLines({ name, summary, params, result, errors, ...rest }: Described): string[] {
   const own = params.filter((param) => param.name !== 'timeoutMs' && param.name !== 'progressToken')

@@ -21,6 +21,7 @@ const capabilities = [
   'codegen',
   'import',
   'export',
+  'plugins',
 ]
 
 export const initialize = method({

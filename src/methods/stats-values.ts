@@ -53,6 +53,9 @@ export const Stats = z.object({
     }),
   ),
   lanes: z.object({ inline: Latency, process: Latency }).describe('calls by where their statements ran'),
+  plugins: z
+    .record(z.string(), z.object({ calls: z.int(), failures: z.int(), skipped: z.int(), restarts: z.int() }))
+    .describe('by name; plugin.list tells more'),
   slowStatements: z.object({
     thresholdMs: z.int(),
     count: z.int(),

@@ -64,6 +64,7 @@ export class Session {
   #unanswered = 0
   #underWay = 0
   #holds = 0
+  #readsThrough = false
   #snapshotsAwaited = 0
   #waiting: WaitingCall[] = []
   #inputEnded = false
@@ -186,6 +187,15 @@ export class Session {
     return this.#unanswered
   }
 
+  /**
+   * From now on this client is asked things, too: so its answers are read whatever it has in flight, and what it asks beyond
+   * that is refused instead of waiting unread.
+   */
+  readThrough(): void {
+    this.#readsThrough = true
+    this.#transport.release()
+  }
+
   /** Say why nothing is served here, and end the connection. */
   refuseAll(error: WireError): void {
     this.#transport.send(JSON.stringify({ jsonrpc: '2.0', id: null, error }))
@@ -236,9 +246,12 @@ export class Session {
     }
     const isRequest = value.method !== undefined && value.id !== undefined
     if (isRequest) {
-      this.#unanswered++
+      const { maxInFlight } = this.#options
+      if (++this.#unanswered > maxInFlight && this.#readsThrough) {
+        return reply(faultText('limitExceeded', { limit: 'maxInFlight', max: maxInFlight }, value.id))
+      }
       this.#dispatch.request(this, value, reply)
-      if (this.#unanswered >= this.#options.maxInFlight) this.#transport.hold()
+      if (this.#unanswered >= maxInFlight && !this.#readsThrough) this.#transport.hold()
       return
     }
     const isNotification = typeof value.method === 'string'

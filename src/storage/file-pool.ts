@@ -150,6 +150,7 @@ export class FilePool {
     this.#open.delete(pooled.id)
     pooled.isClosed = true
     pooled.file.close()
+    pooled.onClose?.()
     this.#checkpointsOfClosed += pooled.file.checkpoints
   }
 }
@@ -159,4 +160,6 @@ export interface PooledFile {
   readonly file: TenantFile
   usedAt: number
   isClosed: boolean
+  /** Called when it is closed. */
+  onClose?: () => void
 }

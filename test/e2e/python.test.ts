@@ -1,8 +1,10 @@
+import { spawn } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'
 import Database from 'better-sqlite3'
 import { describe, expect, test } from 'vitest'
 import { startCinchd } from '../support/cinchd.ts'
+import { defer, watchChild } from '../support/cleanup.ts'
 import { temporaryFolder, temporaryProject } from '../support/project.ts'
 import {
   cinchdCommand,
@@ -36,6 +38,36 @@ describe.skipIf(skipWithout(python))('the Python client', () => {
     expect(stderr).toMatch(/Ran [1-9]\d+ tests/)
     expect(stderr).not.toMatch(/skipped/)
     expect(fs.readdirSync(folder)).toEqual([])
+  })
+
+  test('a plugin in Python limits every other client, tenant by tenant, as long as it runs', {
+    timeout: 60_000,
+  }, async () => {
+    const layout = temporaryProject()
+    const client = await (await startCinchd(layout)).connect()
+    await client.call('tenant.create', { name: 'acme' })
+    const script = path.join(root, 'protocol/examples/plugins/rate_limit.py')
+    const plugin = spawn('python3', ['-W', 'error', script, '2'], { env: { ...env, CINCH_PROJECT: layout.project } })
+    watchChild(plugin, 'rate_limit.py')
+    defer(() => plugin.kill('SIGKILL'))
+    const ended = new Promise((resolve) => plugin.once('exit', resolve))
+    await new Promise((resolve) => plugin.stdout.once('data', resolve))
+
+    const read = { sql: 'select 1' }
+    for (const _ of [1, 2]) await client.call('query.run', read)
+    expect(await client.refused('query.run', read)).toMatchObject({
+      kind: 'queryVetoed',
+      plugin: 'rate-limit',
+      reason: expect.stringContaining('2 statements a minute are allowed'),
+    })
+    expect((await client.call('query.run', { ...read, tenant: 'acme' })).rows).toEqual([[1]])
+    expect(await client.call('plugin.rate-limit.used')).toBe(2)
+    expect(await client.call('plugin.rate-limit.used', { tenant: 'acme' })).toBe(1)
+
+    plugin.stdin.end()
+    expect(await ended).toBe(0)
+    while ((await client.call('plugin.list')).plugins.length > 0) {}
+    expect((await client.call('query.run', read)).rows).toEqual([[1]])
   })
 
   test.skipIf(!fs.existsSync(chinook))(

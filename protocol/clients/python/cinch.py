@@ -70,11 +70,16 @@ __all__ = [
     "NotFound",
     "Pending",
     "Pipeline",
+    "Plugin",
+    "PluginMethod",
+    "Query",
     "Refused",
     "Result",
+    "Rewrite",
     "TimedOut",
     "Transaction",
     "TransactionEnded",
+    "Veto",
     "connect",
     "find_project",
 ]
@@ -209,8 +214,8 @@ def _error_of(error: Mapping[str, Any]) -> CinchError:
 _MAX_EXACT = 2**53 - 1
 _MIN_INT64, _MAX_INT64 = -(2**63), 2**63 - 1
 
-# In what describes a schema, a value is a definition and goes as plain JSON.
-_PLAIN = ("branch.", "column.", "index.", "schema.", "table.", "view.")
+# In what describes a schema, a value is a definition and goes as plain JSON; so does what a plugin's method takes.
+_PLAIN = ("branch.", "column.", "index.", "plugin.", "schema.", "table.", "view.")
 
 
 def _encode(value: Any, tagged: bool = True) -> Any:
@@ -347,6 +352,115 @@ def _is_real(declared: str) -> bool:
     if any(part in name for part in ("INT", "CHAR", "CLOB", "TEXT", "BLOB")):
         return False
     return any(part in name for part in ("REAL", "FLOA", "DOUB"))
+
+
+# Plugins
+
+
+class Query(NamedTuple):
+    """A statement of another client, as a hook sees it."""
+
+    database: str
+    branch: str
+    tenant: str
+    sql: str
+    params: Any
+    """A list, or a dict by name."""
+    access: str
+    """`read` or `write`: what the method that it was given to may do."""
+    row_format: str
+    """`array` or `object`: how its client wants rows."""
+
+
+class Veto(NamedTuple):
+    """What `before_query` gives where a statement is not to run."""
+
+    reason: str
+
+
+class Rewrite(NamedTuple):
+    """What `before_query` gives where another statement is to run. Without parameters, those that were given."""
+
+    sql: str
+    params: Optional[Params] = None
+
+
+class PluginMethod(NamedTuple):
+    """A method that others call as `plugin.<plugin>.<method>`. `handle` gets its parameters, and where it works."""
+
+    handle: Callable[[Dict[str, Any], Dict[str, str]], Any]
+    summary: str
+    params: Mapping[str, Any] = {"type": "object"}
+    """The JSON Schema of an object."""
+    result: Mapping[str, Any] = {}
+    read_only: bool = False
+    """It changes nothing; what a client asks for later does not wait for it."""
+
+
+class Plugin:
+    """A plugin of the daemon that runs in this client: override what it is to do, and give it to `Client.register`.
+
+    Its functions are called in a thread of their own, one after the other; they may use the client. An exception fails the
+    statement at hand, or is passed over, as `on_failure` says.
+    """
+
+    name: str
+    version: str = "0"
+    description: str = ""
+    methods: Mapping[str, PluginMethod] = {}
+
+    def before_query(self, query: Query) -> Union[None, Rewrite, Veto]:
+        """Before a statement: another one, a veto, or None."""
+
+    def after_query(self, query: Query, result: Dict[str, Any]) -> Optional[Mapping[str, Any]]:
+        """After it: another result, or None. A result has `columns` and `rows`, or `changes`, as on the wire."""
+
+    def on_connect(self, tenant: Dict[str, str]) -> None:
+        """A tenant's file was opened."""
+
+    def on_disconnect(self, tenant: Dict[str, str]) -> None:
+        """It was closed."""
+
+    def on_event(self, event: Dict[str, Any]) -> None:
+        """Something was made, changed or dropped; `event["kind"]` says what."""
+
+    def _hooks(self) -> List[str]:
+        """Those that it overrides, as the daemon calls them."""
+        return [hook for name, hook in _HOOKS.items() if getattr(type(self), name) is not getattr(Plugin, name)]
+
+
+_HOOKS = {
+    "before_query": "beforeQuery",
+    "after_query": "afterQuery",
+    "on_connect": "onConnect",
+    "on_disconnect": "onDisconnect",
+    "on_event": "onEvent",
+}
+
+
+def _ask_plugin(plugin: Plugin, kind: str, params: Dict[str, Any]) -> Any:
+    """What a plugin says to a message of the daemon, as the wire has it."""
+    if kind == "hook.call":
+        return plugin.methods[params["method"]].handle(params["params"], params["scope"])
+    if kind == "hook.event":
+        return plugin.on_event(params["event"])
+    scope = {noun: params[noun] for noun in ("database", "branch", "tenant")}
+    if kind == "hook.onConnect":
+        return plugin.on_connect(scope)
+    if kind == "hook.onDisconnect":
+        return plugin.on_disconnect(scope)
+    query = Query(**scope, sql=params["sql"], params=params["params"], access=params["access"], row_format=params["rowFormat"])
+    if kind == "hook.afterQuery":
+        result = plugin.after_query(query, params["result"])
+        return None if result is None else {"result": _encode(result)}
+    said = plugin.before_query(query)
+    if said is None:
+        return None
+    if isinstance(said, Veto):
+        return {"veto": said.reason}
+    if isinstance(said, Rewrite):
+        return {"sql": said.sql} if said.params is None else {"sql": said.sql, "params": _encode(said.params)}
+    raise TypeError(f"before_query gives None, a Rewrite or a Veto, not a {type(said).__name__}")
 
 
 # Connection
@@ -500,6 +614,9 @@ class _Connection:
         self._writing = threading.Lock()
         self._lost: Optional[str] = None
         self._scope_params: Optional[Dict[str, Dict[str, str]]] = None
+        self._plugins: Dict[str, Plugin] = {}
+        # What the daemon asks plugins, and at last None. Without plugins there is none.
+        self._asked_plugins: "Optional[queue.SimpleQueue[Optional[Dict[str, Any]]]]" = None
         self._reader = threading.Thread(target=self._read, name="cinch-reader", daemon=True)
         self._reader.start()
 
@@ -558,6 +675,9 @@ class _Connection:
 
     def scope_params(self, method: str) -> Dict[str, str]:
         """The parameters by which a method is told a database, branch or tenant, as the daemon describes it."""
+        if method.startswith("plugin.") and method.count(".") == 2:
+            # A method of a plugin, which may have come since: each takes all three.
+            return {noun: noun for noun in ("database", "branch", "tenant")}
         if self._scope_params is None:
             pending, data = self.prepare("rpc.discover", {}, _same)
             self.write(data)
@@ -577,6 +697,8 @@ class _Connection:
             self._lost = reason
             waiting = list(self._pending.values())
             self._pending.clear()
+            if self._asked_plugins is not None:
+                self._asked_plugins.put(None)
         for pending in waiting:
             pending._settle(None, ConnectionLost(f"{reason}; {pending.method} may or may not have been done"))
         self._stream.close()
@@ -615,9 +737,11 @@ class _Connection:
                 self._answered(each)
 
     def _asked(self, message: Dict[str, Any]) -> None:
-        """The daemon sends a notification, or a request: none that we know."""
+        """The daemon sends a notification, or a request: something for a plugin, or none that we know."""
         method, params = message["method"], message.get("params")
-        if "id" in message:
+        if method.startswith("hook.") and self._asked_plugins is not None:
+            self._asked_plugins.put(message)
+        elif "id" in message:
             error = {"code": -32601, "message": "No such method", "data": {"kind": "methodNotFound", "method": method}}
             answer = _to_text({"jsonrpc": "2.0", "id": message["id"], "error": error})
             # Not from this thread: it must go on reading even while the daemon does not.
@@ -626,6 +750,34 @@ class _Connection:
             pending = self._pending.get(params.get("token", 0))
             if pending is not None and isinstance(params.get("value"), dict):
                 pending._news.put(params["value"])
+
+    def serve_plugin(self, plugin: Plugin) -> None:
+        """Answer what the daemon asks this plugin, from now on."""
+        with self._state:
+            if self._lost is not None:
+                raise ConnectionLost(self._lost)
+            self._plugins[plugin.name] = plugin
+            if self._asked_plugins is None:
+                self._asked_plugins = queue.SimpleQueue()
+                threading.Thread(target=self._serve_plugins, name="cinch-plugins", daemon=True).start()
+
+    def _serve_plugins(self) -> None:
+        assert self._asked_plugins is not None
+        while True:
+            message = self._asked_plugins.get()
+            if message is None:
+                return
+            answer: Dict[str, Any] = {"jsonrpc": "2.0", "id": message.get("id")}
+            try:
+                plugin = self._plugins[message["params"]["plugin"]]
+                answer["result"] = _ask_plugin(plugin, message["method"], message["params"])
+                data = _to_text(answer)
+            except Exception as error:
+                answer.pop("result", None)
+                answer["error"] = {"code": 1601, "message": f"{type(error).__name__}: {error}"}
+                data = _to_text(answer)
+            if "id" in message:
+                self._send_quietly(data)
 
     def _send_quietly(self, data: bytes) -> None:
         with contextlib.suppress(ConnectionLost):
@@ -964,6 +1116,46 @@ class Client:
     @property
     def kv(self) -> "KeyValue":
         return KeyValue(self)
+
+    # Plugins
+
+    def register(
+        self,
+        plugin: Plugin,
+        *,
+        on_failure: Optional[str] = None,
+        timeout: Optional[float] = None,
+    ) -> None:
+        """Make this connection a plugin of the daemon, until it is closed or `unregister` is called.
+
+        `on_failure` is `fail` or `skip`, by default `fail` for one with `before_query`; `timeout` is how many seconds one of
+        its hooks may take.
+        """
+        methods = [
+            {
+                "name": name,
+                "summary": method.summary,
+                "params": dict(method.params),
+                "result": dict(method.result),
+                "access": "read" if method.read_only else "edit",
+            }
+            for name, method in plugin.methods.items()
+        ]
+        self._connection.serve_plugin(plugin)
+        given = _given(
+            name=plugin.name,
+            version=plugin.version,
+            description=plugin.description,
+            hooks=plugin._hooks(),
+            methods=methods,
+            onFailure=on_failure,
+            timeoutMs=None if timeout is None else max(1, round(timeout * 1000)),
+        )
+        self.request("plugin.register", given)
+
+    def unregister(self, name: str) -> None:
+        """End a plugin of this connection."""
+        self.request("plugin.unregister", {"name": name})
 
     # Schema and catalog
 

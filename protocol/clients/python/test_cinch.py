@@ -10,6 +10,7 @@ import io
 import json
 import math
 import os
+import queue
 import re
 import shlex
 import shutil
@@ -87,6 +88,101 @@ def wait_for_end(client: cinch.Client) -> None:
     """Until the daemon has closed its side."""
     client._connection._reader.join(SECONDS)
     assert client.closed, "the daemon did not close the connection"
+
+
+class Guard(cinch.Plugin):
+    """Keeps rows, doubles what is bound, and keeps what it was told."""
+
+    name = "guard"
+    version = "1.0.0"
+
+    def __init__(self, client: cinch.Client) -> None:
+        self.client = client
+        self.events: "queue.SimpleQueue[Dict[str, Any]]" = queue.SimpleQueue()
+        self.methods = {
+            "count": cinch.PluginMethod(
+                lambda params, scope: self.client.with_scope(**scope).count(params["table"]),
+                "Count the rows of a table.",
+                {"type": "object", "properties": {"table": {"type": "string"}}, "required": ["table"]},
+                {"type": "integer"},
+                read_only=True,
+            ),
+            "fail": cinch.PluginMethod(lambda params, scope: 1 // 0, "Fail."),
+        }
+
+    def before_query(self, query: cinch.Query) -> Any:
+        if query.sql.startswith("delete"):
+            (count,) = self.client.query("select count(*) from kept").one()
+            return cinch.Veto(f"{count} rows stay")
+        if query.sql == "select ?":
+            return cinch.Rewrite("select ?, ?", [*query.params, query.params[0] * 2])
+        if query.sql == "select 'nonsense'":
+            return "nonsense"
+        return None
+
+    def after_query(self, query: cinch.Query, result: Dict[str, Any]) -> Any:
+        if query.sql == "select 'secret'":
+            return {**result, "rows": [[b"hidden"]]}
+        return None
+
+    def on_event(self, event: Dict[str, Any]) -> None:
+        self.events.put(event)
+
+
+class PluginTest(DaemonTest):
+    def setUp(self) -> None:
+        self.client = self.connect()
+        if not any(table["name"] == "kept" for table in self.client.tables()):
+            self.client.create_table("kept", [{"name": "a", "type": "INTEGER"}])
+            self.client.insert("kept", {"a": 1})
+        self.guard = Guard(self.connect())
+        self.addCleanup(self.guard.client.close)
+        self.guard.client.register(self.guard)
+
+    def test_it_vetoes_the_statement_of_another_client(self) -> None:
+        with self.assertRaises(cinch.CinchError) as raised:
+            self.client.execute("delete from kept")
+        self.assertEqual(raised.exception.kind, "queryVetoed")
+        self.assertEqual(raised.exception.data, {"plugin": "guard", "reason": "1 rows stay"})
+        self.assertEqual(self.client.count("kept"), 1)
+
+    def test_it_rewrites_statements_with_exact_values(self) -> None:
+        self.assertEqual(self.client.query("select ?", [2**62 - 1]).rows, [(2**62 - 1, 2**63 - 2)])
+        self.assertEqual(self.client.query("select 'secret'").one(), (b"hidden",))
+        self.assertEqual(self.client.query("select 'else'").one(), ("else",))
+
+    def test_its_own_statements_do_not_come_back_to_it(self) -> None:
+        self.assertEqual(self.guard.client.query("select ?", [1]).rows, [(1,)])
+
+    def test_its_methods_are_called_where_the_caller_is(self) -> None:
+        self.client.create_tenant("acme")
+        self.assertEqual(self.client.call("plugin.guard.count", table="kept"), 1)
+        self.assertEqual(self.client.with_scope(tenant="acme").call("plugin.guard.count", table="kept"), 0)
+        with self.assertRaises(cinch.CinchError) as raised:
+            self.client.call("plugin.guard.fail")
+        self.assertEqual(raised.exception.kind, "pluginFailed")
+        self.assertIn("ZeroDivisionError", raised.exception.data["reason"])
+
+    def test_what_it_should_not_say_fails_that_statement_alone(self) -> None:
+        with self.assertRaises(cinch.CinchError) as raised:
+            self.client.query("select 'nonsense'")
+        self.assertIn("before_query gives None", raised.exception.data["reason"])
+        self.assertEqual(self.client.query("select 1").one(), (1,))
+
+    def test_it_is_told_of_events(self) -> None:
+        self.client.call("tenant.create", name="globex")
+        event = self.guard.events.get(timeout=SECONDS)
+        self.assertEqual((event["kind"], event["tenant"]), ("tenantCreated", "globex"))
+
+    def test_it_ends_when_it_says_so_or_is_closed(self) -> None:
+        self.guard.client.unregister("guard")
+        self.assertEqual(self.client.query("select ?", [1]).rows, [(1,)])
+        self.guard.client.register(self.guard, timeout=5, on_failure="skip")
+        self.assertEqual(self.client.query("select ?", [1]).rows, [(1, 2)])
+        self.guard.client.close()
+        while self.client.call("plugin.list")["plugins"]:
+            pass
+        self.assertEqual(self.client.query("select ?", [1]).rows, [(1,)])
 
 
 class Values(DaemonTest):
@@ -512,7 +608,7 @@ class Keys(DaemonTest):
 
 class Readme(DaemonTest):
     def test_the_example_of_the_readme_runs(self) -> None:
-        (example,) = re.findall(r"```python\n(.*?)```", (HERE / "README.md").read_text("utf-8"), re.S)
+        (example,) = re.findall(r"^```python\n(.*?)^```", (HERE / "README.md").read_text("utf-8"), re.S | re.M)
         output = io.StringIO()
         with mock.patch.dict(os.environ, CINCH_PROJECT=str(self.project)), contextlib.redirect_stdout(output):
             exec(compile(example, "README.md", "exec"), {})

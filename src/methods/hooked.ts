@@ -1,0 +1,120 @@
+import type * as z from 'zod'
+import type { Tenant } from '../engine/tenant.ts'
+import type { QueryResult, Scope } from '../plugins/definition.ts'
+import type { Hooked, QueryHooks, Statement } from '../plugins/hooks.ts'
+import type { Exempt } from '../plugins/question.ts'
+import { JsonText, type Method } from '../rpc/contract.ts'
+import type { Call } from './method.ts'
+
+/** What running statements of a client may be refused with for a plugin’s sake. */
+const hookRefusals = ['queryVetoed', 'pluginFailed', 'pluginTimedOut'] as const
+
+/**
+ * Declare a method that runs SQL of a client: one statement, or several in `statements`. Plugins may look at it before and
+ * after. While there are none that do, this costs one look at a field.
+ */
+export function statement<P extends z.ZodType, R extends z.ZodType>(declared: Method<Call, P, R>): Method<Call, P, R> {
+  const { handle } = declared
+  return {
+    ...declared,
+    refusals: [...declared.refusals, ...hookRefusals],
+    handle: (call, given) => {
+      const { hooks } = call.daemon.plugins
+      if (hooks === undefined) return handle(call, given)
+      // `declared` is of the shape of `Statements`, or it would not be declared so.
+      return hooks.around(new HookedCall(hooks, call, given as Given, declared as Statements)) as never
+    },
+  }
+}
+
+interface Given extends Partial<Statement> {
+  readonly database?: string
+  readonly branch?: string
+  readonly tenant?: string
+  readonly transaction?: string
+  readonly rowFormat?: 'array' | 'object'
+  readonly partialResultToken?: string | number
+  readonly statements?: readonly Statement[]
+}
+
+type Outcome = JsonText | QueryResult | { readonly cursor: string } | { readonly results: readonly QueryResult[] }
+type Statements = Pick<Method, 'access'> & { handle(call: Call, given: Given): Outcome | Promise<Outcome> }
+
+/** A call with statements. Hooks see these and their results; whatever else the client gave, a key first of all, they do not. */
+class HookedCall implements Hooked<Outcome> {
+  readonly exempt: Exempt
+  readonly #call: Call
+  readonly #given: Given
+  readonly #declared: Statements
+
+  constructor(hooks: QueryHooks, call: Call, given: Given, declared: Statements) {
+    this.#call = call
+    this.#declared = declared
+    this.exempt = call.daemon.plugins.exemptOf(call.session)
+    this.#given = given.partialResultToken === undefined ? given : withoutStream(hooks, given, this.exempt)
+  }
+
+  get scope(): Scope {
+    const { database, branch, tenant, transaction } = this.#given
+    if (transaction !== undefined) return scopeOf(this.#call.transaction(transaction).tenant)
+    const { scope } = this.#call.session
+    return {
+      database: database ?? scope.database,
+      branch: branch ?? scope.branch,
+      tenant: tenant ?? scope.tenant,
+    }
+  }
+
+  get access(): 'read' | 'write' {
+    return this.#declared.access === 'read' ? 'read' : 'write'
+  }
+
+  get rowFormat(): 'array' | 'object' {
+    return this.#given.rowFormat ?? 'array'
+  }
+
+  get statements(): readonly Statement[] {
+    return this.#given.statements ?? [this.#given as Statement]
+  }
+
+  get signal(): AbortSignal {
+    return this.#call.signal
+  }
+
+  holdLater(): () => void {
+    if (this.access === 'write') return this.#call.beforeAll()
+    let release!: () => void
+    this.#call.beforeWrites(
+      new Promise((resolve) => {
+        release = resolve
+      }),
+    )
+    return release
+  }
+
+  run(rewritten?: readonly Statement[]): Outcome | Promise<Outcome> {
+    const [call, given] = [this.#call, this.#given]
+    if (rewritten === undefined) return this.#declared.handle(call, given)
+    const statements = rewritten.map(({ sql, params }): Statement => ({ sql, params }))
+    return this.#declared.handle(call, given.statements ? { ...given, statements } : { ...given, ...statements[0] })
+  }
+
+  results(done: Outcome): readonly QueryResult[] | undefined {
+    if (done instanceof JsonText) return [JSON.parse(done.text)]
+    if ('cursor' in done) return undefined
+    return 'results' in done ? done.results : [done]
+  }
+
+  withResults(done: Outcome, results: readonly QueryResult[]): Outcome {
+    return 'results' in done ? { ...done, results } : (results[0] as QueryResult)
+  }
+}
+
+/** What is streamed cannot be looked at as a whole: where a plugin looks at results, it comes in one piece. */
+function withoutStream(hooks: QueryHooks, { partialResultToken, ...given }: Given, exempt: Exempt): Given {
+  return hooks.lookingAfter(exempt).length === 0 ? { ...given, partialResultToken } : given
+}
+
+export function scopeOf({ name, branch }: Tenant): Scope {
+  return { database: branch.database.row.name, branch: branch.name, tenant: name }
+}
