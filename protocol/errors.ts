@@ -373,6 +373,22 @@ export const errors = {
     data: z.object({ setting: z.string() }),
     hint: 'what stands under plugins in config.json is loaded when the daemon starts',
   },
+
+  // Backups
+  backupNotFound: { code: 1510, message: 'No such backup', data: z.object({ backup: z.string() }) },
+  backupExists: { code: 1511, message: 'The backup exists', data: z.object({ backup: z.string() }) },
+  backupBroken: {
+    code: 1512,
+    message: 'The backup is not as it was made',
+    data: z.object({ backup: z.string(), reason: z.string() }),
+    hint: 'nothing was restored',
+  },
+  backupTooNew: {
+    code: 1513,
+    message: 'The backup was made by a newer version',
+    data: z.object({ backup: z.string(), found: z.number(), supported: z.number() }),
+    hint: 'install a newer cinch',
+  },
 } as const satisfies Record<string, ErrorEntry>
 
 /** One row of the table. */

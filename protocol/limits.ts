@@ -43,6 +43,7 @@ export const Limits = z.strictObject({
   maxCursorMs: count(600_000).describe(
     'how long a cursor lasts, however much it is used: it holds one state of its file',
   ),
+  maxChores: count(4).describe('imports, exports, backups and other work on whole files at a time'),
   maxOpenFiles: count(500).describe('tenant files open at a time'),
 })
 export type Limits = z.infer<typeof Limits>

@@ -1,7 +1,7 @@
 import * as z from 'zod'
 
-/** What a name is of. Folders and files are named after databases, branches and tenants; the others live inside SQLite. */
-export type Noun = 'database' | 'branch' | 'tenant' | 'table' | 'column' | 'index' | 'view'
+/** What a name is of. Folders and files are named after databases, branches, tenants and backups; the others live inside SQLite. */
+export type Noun = 'database' | 'branch' | 'tenant' | 'backup' | 'table' | 'column' | 'index' | 'view'
 
 /** A name that is refused: which rule it breaks, and a clean name near to it where there is one. */
 export interface NameFault {
@@ -11,7 +11,7 @@ export interface NameFault {
 
 const maxLength = 63
 const windowsDevices = /^(con|prn|aux|nul|com[1-9]|lpt[1-9])$/
-const fileNouns: ReadonlySet<Noun> = new Set(['database', 'branch', 'tenant'])
+const fileNouns: ReadonlySet<Noun> = new Set(['database', 'branch', 'tenant', 'backup'])
 const systemColumns: ReadonlySet<string> = new Set(['id', 'created_at', 'updated_at'])
 
 /** The first rule that `name` breaks as the name of a `noun` that is to be created, or null where it is fine. */

@@ -2,7 +2,7 @@
  * What cinch does, against peers measured in the same minutes. Needs a compiled cinch (`npx tsc -p tsconfig.build.json`).
  *
  *     node scripts/bench/main.mjs [point-read] [insert] [kv] [tenants] [schema] [branches] [merge] [isolation] [plugins]
- *       [options]
+ *         [transfer] [options]
  *
  *     --rounds N      interleaved rounds (default 5)
  *     --quick         small and short: shows that the bench works, not how fast anything is
@@ -30,6 +30,7 @@ import { cleanUp } from './support/cleanup.mjs'
 import { startPostgres } from './support/postgres.mjs'
 import { Report } from './support/report.mjs'
 import { tenants } from './tenants.mjs'
+import { transfer } from './transfer.mjs'
 
 const workloads = {
   'point-read': { title: 'Point read by key over the socket', run: pointRead },
@@ -41,6 +42,7 @@ const workloads = {
   merge: { title: 'Merges', run: merge },
   isolation: { title: 'Slow statements beside quick ones', run: isolation },
   plugins: { title: 'Point reads with plugins', run: plugins },
+  transfer: { title: 'Import, export, backup, and large files that follow an edit', run: transfer },
 }
 
 const { values: options, positionals } = parseArgs({

@@ -61,6 +61,11 @@ export const crashPoints = [
   'tenantRename.recording',
   'tenantRename.recorded',
   'tenantRename.cleaned',
+  'tenantCopy.copied',
+  'tenantCopy.recording',
+  'tenantCopy.recorded',
+  'vacuum.begun',
+  'vacuum.done',
   // The first write to a tenant that has no file.
   'firstWrite.fileMade',
   'firstWrite.recording',
@@ -86,7 +91,6 @@ export const crashPoints = [
   'positions.written',
   // A file is taken in: an SQLite file as a tenant, or rows.
   'import.copied',
-  'import.checked',
   'import.emptied',
   'import.finished',
   'import.placed',
@@ -98,12 +102,27 @@ export const crashPoints = [
   'importRows.planned',
   'importRows.committing',
   'importRows.committed',
+  // A backup is made of a fork that nobody sees; it is restored under a name that nobody sees, or as a tenant.
+  'backup.forked',
+  'backup.filesSaved',
+  'backup.written',
+  'backup.placed',
+  'backup.forkDeleted',
+  'restore.branchMaking',
+  'restore.branchMade',
+  'restore.filled',
+  'restore.copied',
+  'restore.recording',
+  'restore.recorded',
+  'restore.replacing',
+  'restore.replaced',
 ] as const
 
 export type CrashPoint = (typeof crashPoints)[number]
 
 const [armed, countdown] = readArmed(process.env.CINCH_CRASH_AT)
 let left = countdown
+const others: number[] = []
 
 /**
  * Die here, as if by a power cut, if the environment variable `CINCH_CRASH_AT` names this point: `name`, or `name:3` for
@@ -111,6 +130,11 @@ let left = countdown
  */
 export function crashPoint(name: CrashPoint): void {
   if (name === armed && --left === 0) die()
+}
+
+/** For a process that does a part of another one's work: to die in it is to die with the other one. */
+export function dieTogetherWith(pid: number): void {
+  others.push(pid)
 }
 
 function readArmed(text: string | undefined): [CrashPoint | undefined, number] {
@@ -122,6 +146,7 @@ function readArmed(text: string | undefined): [CrashPoint | undefined, number] {
 }
 
 function die(): never {
+  for (const pid of others) process.kill(pid, 'SIGKILL')
   process.kill(process.pid, 'SIGKILL')
   // The signal may take a moment to arrive, and nothing may happen in it.
   for (;;) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)

@@ -96,6 +96,12 @@ export class ChangeSets {
     return [...all].flatMap((id) => this.#parents.get(id)?.sameAs ?? [])
   }
 
+  /** `id` and all that it comes from, along either parent, oldest first. */
+  lineage(id: string): ChangeSet[] {
+    const all = [...this.#ancestors(id)].map((each) => this.get(each) as ChangeSet)
+    return all.sort((a, b) => a.seq - b.seq)
+  }
+
   *#ancestors(id: string): Iterable<string> {
     const seen = new Set<string>()
     const open = [id]

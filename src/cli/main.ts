@@ -46,6 +46,11 @@ const entries: readonly Entry[] = [
     load: async () => (await import('./commands/tenant.ts')).tenant,
   },
   {
+    usage: 'backup',
+    summary: 'Make, list, restore, check and delete backups',
+    load: async () => (await import('./commands/backup.ts')).backup,
+  },
+  {
     usage: 'table',
     summary: 'Create, list, rename, copy and drop tables',
     load: async () => (await import('./commands/table.ts')).table,

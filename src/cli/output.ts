@@ -1,12 +1,14 @@
 import { once } from 'node:events'
 import process from 'node:process'
-import { styler } from './style.ts'
+import { ProgressText } from './progress.ts'
+import { styler, visible } from './style.ts'
 import { recordText, tableText } from './table.ts'
 
 /** Where a command says things: results on standard output; notes, warnings and progress on standard error. */
 export class Output {
   readonly #isJson: boolean
-  #progressShown = false
+  /** While a call's progress is shown. */
+  #progressText: ProgressText | undefined
 
   constructor(isJson: boolean) {
     this.#isJson = isJson
@@ -62,16 +64,13 @@ export class Output {
   }
 
   endProgress(): void {
-    if (this.#progressShown) process.stderr.write('\r\x1b[K')
-    this.#progressShown = false
+    if (this.#progressText) process.stderr.write('\r\x1b[K')
+    this.#progressText = undefined
   }
 
   #progress(value: Record<string, unknown>): void {
-    const { stage, done, total, ...rest } = value
-    const share = done === undefined ? '' : total === undefined ? `${done}` : `${done} of ${total}`
-    const others = Object.entries(rest).map(([name, each]) => `${name} ${String(each)}`)
-    const text = [stage, share, ...others].filter(Boolean).join(' ')
+    this.#progressText ??= new ProgressText()
+    const text = visible(this.#progressText.text(value, performance.now()))
     process.stderr.write(`\r\x1b[K${text.slice(0, (process.stderr.columns ?? 80) - 1)}`)
-    this.#progressShown = true
   }
 }

@@ -10,6 +10,9 @@ import { Tenant } from './tenant.ts'
 
 const knownTenants = 20_000
 
+/** Names of branches start with this that clients neither see nor reach: those of backups under way. */
+export const hiddenPrefix = '__'
+
 /** A database with its branches, as the daemon keeps it in memory. */
 export class DatabaseState {
   row: DatabaseRow
@@ -63,6 +66,10 @@ export class Branch {
 
   get name(): string {
     return this.row.name
+  }
+
+  get isHidden(): boolean {
+    return this.name.startsWith(hiddenPrefix)
   }
 
   /** The tenant of this name; refuses where there is none. */
@@ -145,10 +152,15 @@ export class Branch {
     return !this.#isRetired && !isUnderMaintenance && !this.row.readOnly
   }
 
+  /** Refuse anything where the branch is no more. */
+  requireLife(): void {
+    if (this.#isRetired) refuse('branchNotFound', { database: this.database.row.name, branch: this.row.name })
+  }
+
   /** Refuse any change where the branch is no more, or is under maintenance. */
   requireNoMaintenance(): void {
     const { maintenance: ofDatabase, name: database } = this.database.row
-    if (this.#isRetired) refuse('branchNotFound', { database, branch: this.row.name })
+    this.requireLife()
     if (ofDatabase !== null) refuse('maintenance', { database, ...reasonOf(ofDatabase) })
     if (this.row.maintenance !== null) {
       refuse('maintenance', { database, branch: this.row.name, ...reasonOf(this.row.maintenance) })

@@ -20,9 +20,13 @@ import { settleWriters } from './writers.ts'
  * files are.
  */
 export async function deleteBranch(engine: Engine, database: string, name: string): Promise<void> {
-  const { drain } = engine.parts
-  const deletion = new BranchDeletion(engine.parts, engine.branch(database, name))
-  await drain.pausedWhile(() => deletion.run())
+  await deleteWhole(engine.parts, engine.branch(database, name))
+}
+
+/** The same for a branch that is at hand. */
+export async function deleteWhole(parts: EngineParts, branch: Branch): Promise<void> {
+  const deletion = new BranchDeletion(parts, branch)
+  await parts.drain.pausedWhile(() => deletion.run())
   await deletion.free()
 }
 
@@ -32,7 +36,9 @@ export function requireDeletable({ config }: EngineParts, branch: Branch): void 
   if (config.protectedBranches.includes(name) || branch.parent === undefined) {
     refuse('protected', { noun: 'branch', name })
   }
-  branch.requireNoMaintenance()
+  // What no client sees is nobody's to keep.
+  if (branch.isHidden) branch.requireLife()
+  else branch.requireNoMaintenance()
 }
 
 /**
@@ -147,7 +153,9 @@ export class BranchDeletion implements Alongside {
       for (const other of database.branches.values()) other.row = { ...other.row, lastFork: this.#recordedAt }
     }
     this.#branch.retire()
-    this.#parts.events.tell({ kind: 'branchDeleted', database: database.row.name, branch: row.name })
+    if (!this.#branch.isHidden) {
+      this.#parts.events.tell({ kind: 'branchDeleted', database: database.row.name, branch: row.name })
+    }
     sharing.refresh(this.#branch, this.#names)
     this.#removeStale()
     this.#folders = [setAside(this.#parts, layout.absolute(branchFolder(database.row.name, row.name)))]

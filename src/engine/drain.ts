@@ -3,7 +3,6 @@ import type { Logger } from 'pino'
 import { Refusal } from '../base/refusal.ts'
 import type { FileRow } from '../catalog/files.ts'
 import { guarded } from '../storage/faults.ts'
-import { sizeOf } from '../storage/files.ts'
 import { branchFolder } from '../storage/layout.ts'
 import type { Branch } from './branch.ts'
 import { DrainThread } from './drain-thread.ts'
@@ -16,8 +15,8 @@ const pageSize = 256
 const batchSize = 32
 /** So few files are brought forward on the daemon’s own thread, where they lie: to start another one costs more. */
 const fewFiles = 16
-/** A larger file is brought forward by the other thread, however few there are. */
-const maxBytesHere = 2 * 1024 * 1024
+/** How many large files are brought forward at a time, each in a process. */
+const farAtOnce = 2
 /** How long the drain keeps the daemon's thread, and how long it then leaves it to others. */
 const sliceMs = 3
 const pauseMs = 1
@@ -115,6 +114,7 @@ export class Drain {
     const areFew = page.length <= this.#fewLeft && !thread.isRunning
     if (areFew) this.#fewLeft -= page.length
     const files = page.values()
+    const far = new Set<Promise<void>>()
     for (let isThrough = false; !isThrough; ) {
       const sliceEnd = performance.now() + sliceMs
       const toLend = new Map<FileRow, Tenant>()
@@ -128,12 +128,18 @@ export class Drain {
         const file = catalog.files.get(found.id)
         const tenant = file && this.#tenantOf(branch, file)
         if (file === undefined || tenant === undefined) continue
-        if (this.#isToBeLent(tenant, areFew)) toLend.set(file, tenant)
-        else this.#settle(file, tenant, () => tenant.bringForward())
+        if (tenant.isFarBehind) {
+          const following = this.#bringForward(file, tenant).finally(() => far.delete(following))
+          far.add(following)
+          if (far.size === farAtOnce) break
+        } else if (this.#isToBeLent(tenant, areFew)) toLend.set(file, tenant)
+        else await this.#bringForward(file, tenant)
       }
       if (toLend.size > 0) await this.#lend(branch, toLend, thread)
+      if (far.size >= farAtOnce) await Promise.race(far)
       await sleep(pauseMs)
     }
+    await Promise.all(far)
   }
 
   /** The tenant whose file it is; undefined where it is left for later: in use, shared with other branches, or gone. */
@@ -149,15 +155,11 @@ export class Drain {
     return undefined
   }
 
-  /** A file that is open is brought forward where it is at hand; but not a large one, if it can be closed. */
+  /** A file that is open is brought forward where it is at hand. */
   #isToBeLent(tenant: Tenant, areFew: boolean): boolean {
-    const { pool, layout } = this.#parts()
-    const { id, path } = tenant.file
-    if (pool.isKept(id)) return false
-    if (!pool.find(id) && !areFew) return true
-    if (sizeOf(layout.absolute(path)) <= maxBytesHere) return false
-    tenant.close()
-    return true
+    const { pool } = this.#parts()
+    const { id } = tenant.file
+    return !areFew && !pool.isKept(id) && !pool.find(id)
   }
 
   /** Have the other thread bring files forward; whoever comes to use one of them waits. */
@@ -183,6 +185,20 @@ export class Drain {
     }
   }
 
+  /** Bring a file forward where it lies: here, or in a process where that takes long. */
+  async #bringForward(file: FileRow, tenant: Tenant): Promise<void> {
+    try {
+      const changeSet = await tenant.bringForward()
+      this.#settle(file, tenant, () => changeSet)
+    } catch (error) {
+      // Its process was killed with all others.
+      if (this.#isStopped) return
+      this.#settle(file, tenant, () => {
+        throw error
+      })
+    }
+  }
+
   /** Note where a file stands after `work`. One that cannot follow is set aside with the reason, and the others go on. */
   #settle({ id }: FileRow, { name }: Tenant, work: () => string): void {
     const { catalog, positions } = this.#parts()
@@ -190,8 +206,8 @@ export class Drain {
       positions.note(id, guarded(`tenant ${name}`, work))
     } catch (error) {
       this.#log.error({ tenant: name, err: error }, 'a file cannot be brought to its branch’s head')
-      // A disk that is full now says nothing of the file.
-      if (error instanceof Refusal && error.kind === 'storageFull') return
+      // A disk that is full now, or a process that somebody killed, says nothing of the file.
+      if (error instanceof Refusal && (error.kind === 'storageFull' || error.kind === 'processEnded')) return
       catalog.writeNow(() => catalog.files.setFault(id, error instanceof Error ? error.message : String(error)))
     }
   }

@@ -1,23 +1,23 @@
-import { encodeValue, type SqlValue, type WireValue } from '../../protocol/values.ts'
+import { assert } from '../base/assert.ts'
 import { crashPoint } from '../base/crash-point.ts'
 import { refuse } from '../base/refusal.ts'
 import type { PlannedChangeSet } from '../catalog/change-sets.ts'
-import { noLimits, readRows } from '../query/execute.ts'
 import { type Evolved, evolve } from '../schema/apply.ts'
 import type { Change } from '../schema/change.ts'
 import { diff } from '../schema/diff.ts'
 import type { SameAs } from '../schema/identities.ts'
 import type { Proof, Step } from '../schema/plan.ts'
 import { openMemory } from '../storage/connection.ts'
-import type { Reader } from '../storage/tenant-file.ts'
 import { writeChangeSet } from '../storage/tenant-file.ts'
 import type { Branch } from './branch.ts'
 import type { EngineParts } from './engine.ts'
 import { Head, modelInterval } from './heads.ts'
+import { probe, type Witness } from './probe.ts'
 import { Slices } from './slices.ts'
 import { tableEvents } from './table-events.ts'
 import type { Tenant } from './tenant.ts'
 import { listTenants } from './tenants.ts'
+import type { Waiter } from './write-turn.ts'
 import { settleWriters } from './writers.ts'
 
 export interface Edit {
@@ -29,8 +29,10 @@ export interface Edit {
   readonly dryRun?: boolean
   /** What becomes true together with it. */
   readonly alongside?: Alongside
-  /** The tenant whose write turn the caller holds. */
-  readonly holding?: Tenant
+  /** The tenants whose write turns the caller holds. */
+  readonly holding?: readonly Tenant[]
+  /** The id of the change set that it makes, where that is known before. */
+  readonly id?: string
   /** A merge: the other parent. */
   readonly merged?: Merged
   /** A fast-forward: the change set that is there already and to which the changes lead. */
@@ -49,8 +51,8 @@ export interface Alongside {
   prepare?(): Promise<void>
   /** Asked at the gate. */
   isReady?(): boolean
-  /** Right before that transaction. */
-  announce?(changeSet: PlannedChangeSet): void
+  /** Before that transaction; only of an edit to which no rows can be in the way. What fails from here on is the caller's to undo. */
+  announce?(changeSet: PlannedChangeSet): Promise<void>
   /** Within the catalog transaction of the flip: what it throws undoes the flip. */
   record(head: Head): void
   /** Right after it. */
@@ -66,8 +68,7 @@ export interface EditOutcome {
 }
 
 /** How a long edit tells where it is and is told to stop. */
-export interface Progress {
-  readonly signal: AbortSignal
+export interface Progress extends Waiter {
   report(value: object): void
 }
 
@@ -76,8 +77,6 @@ const pageSize = 1_000
 /** How many tenants are looked at while nobody else has the thread, if they can be brought down to that in some rounds. */
 const atTheGate = 16
 const maxRounds = 8
-/** Characters of a text, or bytes of a blob, that a witness shows. */
-const maxShown = 1_000
 
 /**
  * Edit a branch's schema. Five steps, and the first that fails leaves everything as it was:
@@ -102,6 +101,7 @@ export async function editSchemaInTurn(
   const from = branch.head
   const trial = openMemory(from.image)
   let isKept = false
+  const held = new HeldTenants()
   try {
     const evolved = evolve(trial, from.schema, edit.changes, () => parts.ids.next())
     const { steps: plan, proofs } = evolved
@@ -113,15 +113,16 @@ export async function editSchemaInTurn(
     if (isTrial) return { changeSet: null, plan, tenantsToProve: tenants.length }
 
     crashPoint('edit.tried')
-    await prove(branch, proofs, tenants, progress)
-    await proveTouched(branch, proofs, progress)
+    await prove(parts, branch, proofs, tenants, progress)
+    await proveTouched(parts, branch, proofs, progress)
+    const holding = [...(edit.holding ?? [])]
     for (;;) {
       await edit.alongside?.prepare?.()
-      await settleWriters(branch, edit.holding)
+      await settleWriters(branch, [...holding, ...held])
       progress.signal.throwIfAborted()
       // From here to the flip nothing gives up the thread: this is the gate.
       if (edit.alongside?.isReady?.() === false) continue
-      const waiting = proveAgain(branch, proofs)
+      const waiting = proveAgain(parts, branch, proofs, held, progress)
       if (waiting === undefined) break
       await waiting
     }
@@ -129,15 +130,24 @@ export async function editSchemaInTurn(
     parts.pool.flushAll()
     crashPoint('edit.proved')
 
-    const id = edit.fastForward ?? parts.ids.next()
+    const id = edit.fastForward ?? edit.id ?? parts.ids.next()
     writeChangeSet(trial, id)
     const head = new Head(id, evolved.schema, trial)
-    flip(parts, branch, head, edit, evolved)
+    const changeSet = changeSetOf(parts, branch, head, edit, evolved)
+    if (edit.alongside?.announce) {
+      assert(proofs.length === 0, 'rows could change between a proof and its flip')
+      await edit.alongside.announce(changeSet)
+      await settleWriters(branch, holding)
+      branch.requireWritable()
+      parts.pool.flushAll()
+    }
+    flip(parts, branch, head, edit, changeSet)
     isKept = true
     edit.alongside?.done?.()
     return { changeSet: id, plan, tenantsToProve: tenants.length }
   } finally {
     branch.watch = undefined
+    held.release()
     if (!isKept) trial.close()
   }
 }
@@ -154,11 +164,16 @@ export function planDiff(from: Head, to: Head): { changes: Change[]; steps: read
   }
 }
 
-function flip(parts: EngineParts, branch: Branch, head: Head, edit: Edit, { steps, rebuilt }: Evolved): void {
-  const { catalog, heads, drain } = parts
-  const parent = catalog.changeSets.get(branch.head.id)
+function changeSetOf(
+  parts: EngineParts,
+  branch: Branch,
+  head: Head,
+  edit: Edit,
+  { steps, rebuilt }: Evolved,
+): PlannedChangeSet {
+  const parent = parts.catalog.changeSets.get(branch.head.id)
   const depth = (parent?.depth ?? 0) + 1
-  const changeSet: PlannedChangeSet = {
+  return {
     id: head.id,
     parent: branch.head.id,
     merged: edit.merged?.changeSet ?? null,
@@ -171,7 +186,10 @@ function flip(parts: EngineParts, branch: Branch, head: Head, edit: Edit, { step
     model: depth % modelInterval === 0 ? JSON.stringify(head.schema) : null,
     sameAs: edit.merged ? JSON.stringify(edit.merged.sameAs) : null,
   }
-  edit.alongside?.announce?.(changeSet)
+}
+
+function flip(parts: EngineParts, branch: Branch, head: Head, edit: Edit, changeSet: PlannedChangeSet): void {
+  const { catalog, heads, drain } = parts
   catalog.writeNow(() => {
     if (edit.fastForward === undefined) catalog.changeSets.insert({ ...changeSet, seq: catalog.nextSeq() })
     catalog.branches.setHead(branch.row.id, head.id)
@@ -199,80 +217,143 @@ async function tenantsWithFiles(parts: EngineParts, branch: Branch, progress: Pr
   return names
 }
 
-/** Probe every tenant, a slice at a time, so that others get their turn in between. */
-async function prove(branch: Branch, proofs: readonly Proof[], tenants: readonly string[], progress: Progress) {
+/** Probe every tenant, a slice at a time, so that others get their turn in between; large ones in a process. */
+async function prove(
+  parts: EngineParts,
+  branch: Branch,
+  proofs: readonly Proof[],
+  tenants: readonly string[],
+  progress: Progress,
+): Promise<void> {
   const slices = new Slices(progress)
-  const witnesses: Witness[] = []
+  const found = new Witnesses()
   let done = 0
-  let failed = 0
   for (const name of tenants) {
-    const found = (await find(branch, name)?.look((reader) => probe(reader, name, proofs))) ?? []
-    if (found.length > 0) failed++
-    witnesses.push(...found.slice(0, maxWitnesses - witnesses.length))
+    const tenant = find(branch, name)
+    if (tenant) {
+      const isAside = tenant.isLarge
+      found.add(await (isAside ? probeAside(parts, tenant, proofs, progress) : look(tenant, proofs)))
+    }
     done++
     if (slices.isOver) await slices.next(() => ({ stage: 'prove', done, total: tenants.length }))
   }
-  if (failed > 0) refuse('proofFailed', { witnesses, tenants: failed })
+  found.requireNone()
+}
+
+function look(tenant: Tenant, proofs: readonly Proof[]): Witness[] | Promise<Witness[]> {
+  return tenant.look((reader) => probe(reader, tenant.name, proofs))
+}
+
+function probeAside(
+  { upkeep }: EngineParts,
+  tenant: Tenant,
+  proofs: readonly Proof[],
+  progress: Progress,
+): Promise<Witness[]> {
+  return tenant.keepInPlace((path) => {
+    if (path === null) return Promise.resolve([])
+    return upkeep.run('probeFile', { path, tenant: tenant.name, proofs }, progress)
+  })
 }
 
 /** The same for those that were touched meanwhile, until there are few enough for the gate. */
-async function proveTouched(branch: Branch, proofs: readonly Proof[], progress: Progress): Promise<void> {
+async function proveTouched(
+  parts: EngineParts,
+  branch: Branch,
+  proofs: readonly Proof[],
+  progress: Progress,
+): Promise<void> {
   for (let round = 0; round < maxRounds && proofs.length > 0; round++) {
     const touched = [...(branch.watch ?? [])]
     if (touched.length <= atTheGate) return
     branch.watch = new Set(branch.taken.keys())
-    await prove(branch, proofs, touched, progress)
+    await prove(parts, branch, proofs, touched, progress)
   }
 }
 
 /**
- * The same for the tenants that are watched, without giving up the thread.
+ * The same for the tenants that are watched, without giving up the thread. A large one among them is probed in a process with its
+ * writers held, and they stay held until the flip.
  *
  * @returns where one of them cannot be looked at now, what to wait for before they are probed again
  */
-function proveAgain(branch: Branch, proofs: readonly Proof[]): Promise<unknown> | undefined {
-  const witnesses: Witness[] = []
-  let failed = 0
+function proveAgain(
+  parts: EngineParts,
+  branch: Branch,
+  proofs: readonly Proof[],
+  held: HeldTenants,
+  progress: Progress,
+): Promise<unknown> | undefined {
+  const found = new Witnesses()
   for (const name of proofs.length === 0 ? [] : (branch.watch ?? [])) {
     const tenant = find(branch, name)
-    if (!tenant) continue
+    if (!tenant || held.has(tenant)) continue
+    if (tenant.isLarge) {
+      return held.hold(tenant, async () => {
+        tenant.flush()
+        const witnesses = new Witnesses()
+        witnesses.add(await probeAside(parts, tenant, proofs, progress))
+        witnesses.requireNone()
+      })
+    }
     tenant.flush()
-    const found = tenant.look((reader) => probe(reader, name, proofs))
-    if (found instanceof Promise) return found
-    if (found.length > 0) failed++
-    witnesses.push(...found.slice(0, maxWitnesses - witnesses.length))
+    const witnesses = look(tenant, proofs)
+    if (witnesses instanceof Promise) return witnesses
+    found.add(witnesses)
   }
-  if (failed > 0) refuse('proofFailed', { witnesses, tenants: failed })
+  found.requireNone()
   return undefined
+}
+
+class Witnesses {
+  readonly #shown: Witness[] = []
+  #tenants = 0
+
+  add(ofOneTenant: readonly Witness[]): void {
+    if (ofOneTenant.length > 0) this.#tenants++
+    this.#shown.push(...ofOneTenant.slice(0, maxWitnesses - this.#shown.length))
+  }
+
+  requireNone(): void {
+    if (this.#tenants > 0) refuse('proofFailed', { witnesses: this.#shown, tenants: this.#tenants })
+  }
+}
+
+/** Tenants whose writers wait until an edit is through. */
+class HeldTenants implements Iterable<Tenant> {
+  readonly #tenants = new Set<Tenant>()
+  #release!: () => void
+  readonly #released = new Promise<void>((resolve) => {
+    this.#release = resolve
+  })
+
+  has(tenant: Tenant): boolean {
+    return this.#tenants.has(tenant)
+  }
+
+  /** Hold a tenant's write turn from now on; settles when `work`, which is done with it, is through. */
+  hold(tenant: Tenant, work: () => Promise<void>): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const holding = tenant.hold(async () => {
+        await work()
+        this.#tenants.add(tenant)
+        resolve()
+        await this.#released
+      })
+      holding.catch(reject)
+    })
+  }
+
+  release(): void {
+    this.#release()
+  }
+
+  [Symbol.iterator](): Iterator<Tenant> {
+    return this.#tenants.values()
+  }
 }
 
 /** A tenant, unless it was deleted or renamed meanwhile. Its new name is among those that changed since. */
 function find(branch: Branch, name: string): Tenant | undefined {
   return branch.knownTenant(name) ?? (branch.resolve(name) && branch.tenant(name))
-}
-
-/** Rows of a tenant that stand against an edit. */
-interface Witness {
-  readonly tenant: string
-  readonly table: string
-  readonly reason: string
-  readonly columns: readonly string[]
-  readonly rows: WireValue[][]
-}
-
-function probe(reader: Reader, tenant: string, proofs: readonly Proof[]): Witness[] {
-  const witnesses: Witness[] = []
-  for (const { table, reason, sql } of proofs) {
-    const { columns, rows } = readRows(reader.statements.get(sql), [], noLimits)
-    if (rows.length === 0) continue
-    const shown = rows.map((row) => row.map((value) => encodeValue(cut(value))))
-    witnesses.push({ tenant, table, reason, columns: columns.map(({ name }) => name), rows: shown })
-  }
-  return witnesses
-}
-
-/** What is shown of a value: enough to know it by. */
-function cut(value: SqlValue): SqlValue {
-  const isLong = (typeof value === 'string' || value instanceof Uint8Array) && value.length > maxShown
-  return isLong ? value.slice(0, maxShown) : value
 }

@@ -14,9 +14,11 @@ import { Checkpointer } from '../storage/checkpointer.ts'
 import { codeOf } from '../storage/faults.ts'
 import { FilePool } from '../storage/file-pool.ts'
 import { moveDurably, removeDatabaseFile, replaceDurably } from '../storage/files.ts'
-import { branchFolder, Layout } from '../storage/layout.ts'
+import { branchFolder, Layout, unfinishedPrefix } from '../storage/layout.ts'
 import { Branch, DatabaseState } from './branch.ts'
+import { Chores } from './chores/chores.ts'
 import { Cursors } from './cursors.ts'
+import { deleteWhole } from './delete-branch.ts'
 import { Drain } from './drain.ts'
 import { Expiry } from './expiry.ts'
 import { Heads, rootChangeSet } from './heads.ts'
@@ -37,6 +39,10 @@ export interface EngineParts {
   readonly pool: FilePool
   readonly checkpointer: Checkpointer
   readonly processLane: ProcessLane
+  /** For what clients ask for. */
+  readonly chores: Chores
+  /** For what has to be done that files follow their branch. */
+  readonly upkeep: Chores
   readonly positions: Positions
   readonly drain: Drain
   readonly sharing: Sharing
@@ -51,6 +57,9 @@ export interface EngineParts {
   now(): string
   allBranches(): Iterable<Branch>
 }
+
+/** Large files that follow their branch at a time, and proofs of large files. */
+const upkeepProcesses = 3
 
 export interface EngineOptions {
   readonly log: Logger
@@ -118,9 +127,11 @@ export class Engine implements AsyncDisposable {
   readonly parts: EngineParts
   readonly cursors: Cursors
   readonly #databases = new Map<string, DatabaseState>()
+  #tidying: Promise<void> | undefined
 
   private constructor(layout: Layout, config: Config, catalog: Catalog, { log, clock = Date.now }: EngineOptions) {
     const heads = new Heads(catalog)
+    const maxWaiting = config.limits.maxWaitingStatements
     const parts: EngineParts = {
       layout,
       config,
@@ -131,8 +142,10 @@ export class Engine implements AsyncDisposable {
       processLane: new ProcessLane({
         ...config.limits,
         maxProcessesPerOwner: config.limits.maxProcessesPerSession,
-        maxWaiting: config.limits.maxWaitingStatements,
+        maxWaiting,
       }),
+      chores: new Chores({ ...config.limits, maxProcesses: config.limits.maxChores, maxWaiting }),
+      upkeep: new Chores({ ...config.limits, maxProcesses: upkeepProcesses, maxWaiting: Number.POSITIVE_INFINITY }),
       positions: new Positions(catalog),
       drain: new Drain(() => parts, log),
       sharing: new Sharing(() => parts),
@@ -171,6 +184,7 @@ export class Engine implements AsyncDisposable {
       sweep(engine.parts, options.log)
       crashPoint('open.swept')
       engine.parts.drain.wake()
+      engine.#tidying = engine.#dropHidden(options.log)
       return engine
     } catch (error) {
       catalog.close()
@@ -192,7 +206,8 @@ export class Engine implements AsyncDisposable {
   }
 
   branch(database: string, branch: string): Branch {
-    return this.database(database).branches.get(branch) ?? refuse('branchNotFound', { database, branch })
+    const found = this.database(database).branches.get(branch)
+    return found && !found.isHidden ? found : refuse('branchNotFound', { database, branch })
   }
 
   tenant(database: string, branch: string, tenant: string): Tenant {
@@ -275,15 +290,28 @@ export class Engine implements AsyncDisposable {
     branch.row = { ...branch.row, maintenance }
   }
 
+  /** Delete what backups left behind that were cut short. */
+  async #dropHidden(log: Logger): Promise<void> {
+    for (const branch of [...this.#allBranches()].filter(({ isHidden }) => isHidden)) {
+      try {
+        await deleteWhole(this.parts, branch)
+      } catch (error) {
+        log.error({ branch: branch.name, err: error }, 'the rest of a backup cannot be deleted')
+      }
+    }
+  }
+
   /** Finish what is under way, bring everything to disk, and let go of the project. */
   async close(): Promise<void> {
-    const { catalog, checkpointer, drain, expiry, pool, positions, processLane, sharing, transactions } = this.parts
+    const { catalog, checkpointer, chores, drain, expiry, pool, positions, processLane } = this.parts
+    const { sharing, transactions, upkeep } = this.parts
+    await this.#tidying
     this.cursors.closeAll()
     await transactions.close()
     await expiry.stop()
-    await drain.stop()
+    await Promise.all([drain.stop(), upkeep.close()])
     await sharing.settled()
-    await processLane.close()
+    await Promise.all([chores.close(), processLane.close()])
     await checkpointer.close()
     pool.closeAll()
     positions.write()
@@ -342,6 +370,10 @@ function sweep({ layout, catalog }: EngineParts, log: Logger): void {
   const known = new Set(catalog.files.paths())
   for (const folder of fs.readdirSync(layout.root, { withFileTypes: true })) {
     if (!folder.isDirectory()) continue
+    if (path.join(layout.root, folder.name) === layout.backups) {
+      sweepBackups(layout)
+      continue
+    }
     for (const shard of fs.readdirSync(path.join(layout.root, folder.name), { withFileTypes: true })) {
       if (!shard.isDirectory() || !/^[0-9a-f]{2}$/.test(shard.name)) continue
       for (const file of fs.readdirSync(path.join(layout.root, folder.name, shard.name))) {
@@ -355,6 +387,13 @@ function sweep({ layout, catalog }: EngineParts, log: Logger): void {
     }
     // A branch that is renamed to this name moves its folder here, where nothing may lie.
     removeIfEmpty(layout.absolute(folder.name))
+  }
+}
+
+/** Backups that were cut short while they were made. */
+function sweepBackups({ backups }: Layout): void {
+  for (const name of fs.readdirSync(backups)) {
+    if (name.startsWith(unfinishedPrefix)) fs.rmSync(path.join(backups, name), { recursive: true, force: true })
   }
 }
 

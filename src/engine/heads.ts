@@ -183,6 +183,15 @@ export class Heads {
     return path
   }
 
+  /** Whether to bring a large file from the schema of `from` to that of a head takes long: it reads or writes its rows. */
+  isLong(from: string, { id, schema }: Head): boolean {
+    // SQLite reads a whole strict table that gets a column.
+    const hasStrict = schema.tables.some(({ strict }) => strict)
+    return this.migrations(from, id).some(({ steps, rebuilt }) => {
+      return rebuilt.length > 0 || steps.some(({ sql }) => !isQuick(sql, hasStrict))
+    })
+  }
+
   /** Bring a database in memory from one change set to a later one of its line. */
   bringForward(image: Database.Database, from: string, to: string): void {
     for (const { id, steps, rebuilt } of this.migrations(from, to)) {
@@ -214,6 +223,12 @@ export class Heads {
     writeChangeSet(template, id)
     return new Head(id, schema, template)
   }
+}
+
+/** Whether a step is done with the schema alone. */
+function isQuick(sql: string, hasStrict: boolean): boolean {
+  if (/^alter table .* add column /i.test(sql)) return !hasStrict && !/\b(check|generated)\b/i.test(sql)
+  return /^(create (table|virtual table|view|trigger)|drop (view|trigger)|alter table .* rename) /i.test(sql)
 }
 
 /** Ids where there should be nothing to give one to: recorded changes carry the ids of everything they make. */

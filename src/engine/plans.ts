@@ -5,6 +5,7 @@ import type { Plan } from '../catalog/plans.ts'
 import { syncFolder } from '../storage/files.ts'
 import { findChangeSet } from '../storage/tenant-file.ts'
 import type { EngineParts } from './engine.ts'
+import { setAside } from './leftovers.ts'
 
 /** Settle what a crash left unsettled. */
 export function settlePlans(parts: EngineParts): void {
@@ -26,10 +27,14 @@ export function settlePlan(parts: EngineParts, plan: Plan): void {
   crashPoint('plan.deleted')
 }
 
-function moveFolder({ catalog, layout }: EngineParts, plan: Plan & { readonly kind: 'moveFolder' }): void {
+function moveFolder(parts: EngineParts, plan: Plan & { readonly kind: 'moveFolder' }): void {
+  const { catalog, layout } = parts
   const from = layout.absolute(plan.from)
   if (fs.existsSync(from)) {
-    fs.renameSync(from, layout.absolute(plan.to))
+    const to = layout.absolute(plan.to)
+    // What lies there was a branch's that had to make room, and is nobody's now.
+    setAside(parts, to)
+    fs.renameSync(from, to)
     syncFolder(layout.root)
   }
   crashPoint('plan.moved')

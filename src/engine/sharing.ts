@@ -4,7 +4,7 @@ import { crashPoint } from '../base/crash-point.ts'
 import { refuse } from '../base/refusal.ts'
 import type { FileRow } from '../catalog/files.ts'
 import { openFile } from '../storage/connection.ts'
-import { guarded } from '../storage/faults.ts'
+import { guarded, guardedAsync } from '../storage/faults.ts'
 import { copyDurably, linkDurably, removeDatabaseFile, sizeOf, writeDurably } from '../storage/files.ts'
 import { bytesAt, bytesOf } from '../storage/image.ts'
 import type { Branch } from './branch.ts'
@@ -329,13 +329,3 @@ export interface FileSteps {
 }
 
 export const keepFile: FileSteps = { names: [], record() {}, forget() {}, clean() {} }
-
-async function guardedAsync<T>(what: string, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work()
-  } catch (error) {
-    return guarded(what, () => {
-      throw error
-    })
-  }
-}

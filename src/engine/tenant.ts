@@ -6,9 +6,9 @@ import { refuse } from '../base/refusal.ts'
 import type { FileRow } from '../catalog/files.ts'
 import type { TenantRow } from '../catalog/tenants.ts'
 import type { ProcessLane, WriteJob, Written } from '../query/process-lane.ts'
-import { codeOf, guarded } from '../storage/faults.ts'
+import { codeOf, guarded, guardedAsync } from '../storage/faults.ts'
 import type { PooledFile } from '../storage/file-pool.ts'
-import { createDurably, moveDurably, removeDatabaseFile } from '../storage/files.ts'
+import { createDurably, databaseBytes, moveDurably, removeDatabaseFile, sizeOf } from '../storage/files.ts'
 import { imageOf, openImage } from '../storage/image.ts'
 import { Statements } from '../storage/statements.ts'
 import { type Reader, requireChangeSet, TenantFile, type WritePause, type Writer } from '../storage/tenant-file.ts'
@@ -18,7 +18,11 @@ import type { EngineParts } from './engine.ts'
 import type { Head } from './heads.ts'
 import { migrate } from './migrate.ts'
 import type { Operation } from './operations.ts'
+import { unwatched } from './slices.ts'
 import { type Waiter, WriteTurn } from './write-turn.ts'
+
+/** A larger file is brought forward, or looked at as a whole, in a process if that takes long. */
+const maxBytesHere = 2 * 1024 * 1024
 
 /**
  * One tenant of one branch. Whoever reads or writes rows goes through here, and finds the file at the branch's head:
@@ -76,8 +80,8 @@ export class Tenant {
     if (file.pause?.isAwaited) return file.pause.ended.then(() => this.read(work))
     if (file.changeSet === this.branch.head.id) return file.read(work)
     if (!this.isPrivate) return this.#makePrivate().then(() => this.read(work))
-    this.#migrate(file)
-    return file.read(work)
+    const following = this.#follow(file)
+    return following ? following.then(() => this.read(work)) : file.read(work)
   }
 
   /**
@@ -170,15 +174,19 @@ export class Tenant {
    * branch's head, and everything written before is committed.
    */
   exclusively<T>(work: (file: TenantFile) => Promise<T>, waiter?: Waiter): Promise<T> {
-    return this.hold(
-      async () => {
+    const workOnFile = async () => {
+      for (;;) {
         while (this.#isShared) await this.#makeWritable()
         const file = this.#writable()
+        if (file.changeSet !== this.branch.head.id) {
+          await file.pause?.ended
+          continue
+        }
         file.flush()
         return this.#parts.pool.keep(this.row.fileId as number, () => work(file))
-      },
-      { waiter },
-    )
+      }
+    }
+    return this.hold(workOnFile, { waiter })
   }
 
   /**
@@ -238,10 +246,27 @@ export class Tenant {
     if (this.#pooled && !this.#pooled.isClosed) this.#pooled.file.flush()
   }
 
-  /** Make sure that the file, which is private, stands at the branch's head; gives that. */
-  bringForward(): string {
+  /** Make sure that the file, which is private, comes to the branch's head; gives where it stands then. */
+  bringForward(): string | Promise<string> {
     assert(this.isPrivate, 'a shared file was to be migrated')
-    return this.#ready().changeSet
+    const file = this.#opened()
+    const following = file.changeSet === this.branch.head.id ? undefined : this.#follow(file)
+    return following ? following.then(() => file.changeSet) : file.changeSet
+  }
+
+  /** Whether the file is too large to be brought to the branch's head, or read as a whole, on the daemon's thread. */
+  get isLarge(): boolean {
+    const path = this.path()
+    if (path === null) return false
+    const { fileBytes, walBytes } = databaseBytes(path)
+    return fileBytes + walBytes > maxBytesHere
+  }
+
+  /** Whether to bring the file to the branch's head takes long. */
+  get isFarBehind(): boolean {
+    if (this.row.fileId === null) return false
+    const { pool } = this.#parts
+    return this.#isFar(pool.find(this.row.fileId)?.file.changeSet ?? this.file.changeSet)
   }
 
   /** The tenant's file as the catalog knows it. */
@@ -339,7 +364,7 @@ export class Tenant {
     return this.#privacy
   }
 
-  /** The file, open, private, and at the branch's head; made if there is none. */
+  /** The file, open, private, and at the branch's head, or paused on its way there; made if there is none. */
   #writable(): TenantFile {
     this.branch.requireWritable()
     this.branch.watch?.add(this.name)
@@ -347,10 +372,11 @@ export class Tenant {
     return this.#ready()
   }
 
-  /** The file, open and at the branch's head. */
+  /** The file, open and at the branch's head, or on its way there. */
   #ready(): TenantFile {
     const file = this.#opened()
-    if (file.changeSet !== this.branch.head.id) this.#migrate(file)
+    // One that waits for its end is found paused.
+    if (file.changeSet !== this.branch.head.id) this.#follow(file)?.catch(() => {})
     return file
   }
 
@@ -398,6 +424,37 @@ export class Tenant {
         checkpointer,
       })
     })
+  }
+
+  /**
+   * Bring the file to the branch's head, now or, where that takes long, in a process.
+   *
+   * @returns the end of the latter; nobody reads or writes the file until then
+   */
+  #follow(file: TenantFile): Promise<void> | undefined {
+    if (file.pause?.isAwaited) return file.pause.ended.then(() => {})
+    if (!this.#isFar(file.changeSet)) {
+      this.#migrate(file)
+      return undefined
+    }
+    file.flush()
+    return this.#parts.pool.lendInPlace(this.row.fileId as number, () => this.#migrateAside(file))
+  }
+
+  #isFar(changeSet: string): boolean {
+    const { head } = this.branch
+    return changeSet !== head.id && this.isLarge && this.#parts.heads.isLong(changeSet, head)
+  }
+
+  async #migrateAside(file: TenantFile): Promise<void> {
+    const { config, heads, positions, upkeep } = this.#parts
+    const fileId = this.row.fileId as number
+    const migrations = heads.migrations(file.changeSet, this.branch.head.id)
+    const migration = { path: file.path, durability: config.durability, migrations }
+    const changeSet = await guardedAsync(`tenant ${this.name}`, () => upkeep.run('migrateFile', migration, unwatched))
+    positions.note(fileId, changeSet)
+    file.statements.clear()
+    file.changeSet = changeSet
   }
 
   #migrate(file: TenantFile): void {
@@ -467,7 +524,7 @@ export class Tenant {
    * Make `finished`, a synced file at `changeSet`, the tenant's file. The tenant has none, its write turn is held, and
    * this runs within a catalog write: only with that one's commit does the file belong to anybody.
    */
-  placeFile(finished: string, changeSet: string): void {
+  placeFile(finished: string, changeSet: string, cipher: string | null = null): void {
     this.#requireLife()
     assert(this.row.fileId === null, 'a file was to be placed over another')
     const relative = this.#newPath()
@@ -476,7 +533,47 @@ export class Tenant {
       removeDatabaseFile(absolute)
       moveDurably(finished, absolute)
     })
-    this.follow(this.#recordFile(relative, changeSet))
+    this.follow(this.#recordFile(relative, changeSet, cipher))
+  }
+
+  /**
+   * Have `finished`, a synced file without a log, in place of the tenant's. The one moment is that in which it gets the other
+   * one's name; it knows itself where it stands.
+   */
+  replaceFile(finished: string, { changeSet, cipher }: { changeSet: string; cipher: string | null }): Promise<void> {
+    const { catalog, positions, sharing } = this.#parts
+    return this.hold(async () => {
+      this.branch.requireWritable()
+      if (this.row.fileId === null) {
+        catalog.writeNow(() => this.placeFile(finished, changeSet, cipher))
+        return
+      }
+      do {
+        while (this.#isShared) await this.#makeWritable()
+        await sharing.readyToMove(this.branch, this.fileIds)
+        await this.back()
+      } while (this.#isShared)
+      this.branch.requireWritable()
+      const path = this.path() as string
+      if (this.file.cipher !== cipher)
+        refuse('notSupported', { what: 'to replace a file by one that is encrypted otherwise' })
+      this.#opened().checkpoint()
+      this.close()
+      if (sizeOf(`${path}-wal`) > 0) {
+        refuse('tenantBusy', {
+          database: this.branch.database.row.name,
+          branch: this.branch.name,
+          tenants: [this.name],
+        })
+      }
+      crashPoint('restore.replacing')
+      guarded(`tenant ${this.name}`, () => {
+        for (const suffix of ['-wal', '-shm']) fs.rmSync(path + suffix, { force: true })
+        moveDurably(finished, path)
+      })
+      crashPoint('restore.replaced')
+      positions.note(this.file.id, changeSet)
+    })
   }
 
   #newPath(): string {
@@ -484,11 +581,11 @@ export class Tenant {
   }
 
   /** Within a catalog write: the tenant has this file from now on. */
-  #recordFile(path: string, changeSet: string): TenantRow {
+  #recordFile(path: string, changeSet: string, cipher: string | null = null): TenantRow {
     const { catalog } = this.#parts
     const { row: branch } = this.branch
     const seq = catalog.nextSeq()
-    const file = catalog.files.insert({ branchId: branch.id, path, privateSince: seq, changeSet, cipher: null })
+    const file = catalog.files.insert({ branchId: branch.id, path, privateSince: seq, changeSet, cipher })
     const isVisibleToForks = this.row.branchId !== branch.id || this.row.created <= branch.lastFork
     if (isVisibleToForks) {
       const row = { ...this.row, branchId: branch.id, created: seq, fileId: file.id }

@@ -4,14 +4,13 @@ import { refuse } from '../base/refusal.ts'
 import type { Catalog } from '../catalog/catalog.ts'
 import type { TenantRow } from '../catalog/tenants.ts'
 import { checkName } from '../schema/define.ts'
-import { openReadOnly } from '../storage/connection.ts'
-import { guarded } from '../storage/faults.ts'
-import { databaseBytes } from '../storage/files.ts'
+import { guardedAsync } from '../storage/faults.ts'
+import { databaseBytes, removeDatabaseFile } from '../storage/files.ts'
 import type { Branch } from './branch.ts'
+import type { Progress } from './edit.ts'
 import type { EngineParts } from './engine.ts'
 import { keepFile } from './sharing.ts'
 import type { Tenant } from './tenant.ts'
-import type { Waiter } from './write-turn.ts'
 import { holdPatiently } from './writers.ts'
 
 /** The tenant every branch has: it cannot be deleted or renamed. */
@@ -27,9 +26,7 @@ export function createTenant(
   checkName('tenant', name)
   branch.requireWritable()
   const created = catalog.write(() => {
-    if (branch.resolve(name)) {
-      refuse('tenantExists', { database: branch.database.row.name, branch: branch.name, tenant: name })
-    }
+    requireFree(branch, name)
     const created = catalog.nextSeq()
     const createdAt = now()
     const row: TenantRow = { branchId: branch.row.id, name, created, deleted: 0, fileId: null, description, createdAt }
@@ -43,6 +40,67 @@ export function createTenant(
     () => branch.refresh(name),
   )
   return created
+}
+
+export interface TenantCopy {
+  /** The tenant that is copied. */
+  readonly source: string
+  readonly name: string
+  readonly data: boolean
+  readonly description: string | null
+}
+
+/** Make a tenant with what another one holds at one moment. It is there when its file is whole, and not before. */
+export async function copyTenant(
+  parts: EngineParts,
+  branch: Branch,
+  { source: from, name, data, description }: TenantCopy,
+  progress: Progress,
+): Promise<TenantRow> {
+  const { catalog, chores, ids, layout, now } = parts
+  checkName('tenant', name)
+  branch.requireWritable()
+  const source = branch.tenant(from)
+  requireFree(branch, name)
+  const scratch = layout.scratchFile(`${ids.next()}.db`)
+  fs.mkdirSync(layout.scratch, { recursive: true, mode: 0o700 })
+  try {
+    const copied = await guardedAsync(`tenant ${from}`, () =>
+      source.keepInPlace(async (path) => {
+        if (path === null || !data) return undefined
+        if (source.file.cipher !== null) refuse('notSupported', { what: 'to copy an encrypted tenant' })
+        return chores.run('copyFile', { source: path, target: scratch }, progress)
+      }),
+    )
+    if (copied === undefined) return await createTenant(parts, branch, name, description)
+    crashPoint('tenantCopy.copied')
+    progress.signal.throwIfAborted()
+    catalog.writeNow(() => {
+      branch.requireWritable()
+      requireFree(branch, name)
+      const row = { branchId: branch.row.id, name, created: catalog.nextSeq(), deleted: 0, fileId: null } as const
+      catalog.tenants.insert({ ...row, description, createdAt: now() })
+      branch.refresh(name)
+      branch.tenant(name).placeFile(scratch, copied.changeSet)
+      crashPoint('tenantCopy.recording')
+    })
+    crashPoint('tenantCopy.recorded')
+    const { name: database } = branch.database.row
+    parts.events.tell({ kind: 'tenantCreated', database, branch: branch.name, tenant: name })
+    return branch.tenant(name).row
+  } catch (error) {
+    branch.refresh(name)
+    throw error
+  } finally {
+    removeDatabaseFile(scratch)
+  }
+}
+
+/** Refuse a name that a tenant has. */
+export function requireFree(branch: Branch, name: string): void {
+  if (branch.resolve(name)) {
+    refuse('tenantExists', { database: branch.database.row.name, branch: branch.name, tenant: name })
+  }
 }
 
 export interface TenantPage {
@@ -157,9 +215,7 @@ export async function renameTenant(
   const tenant = branch.tenant(name)
   return holdPatiently(tenant, async () => {
     await parts.sharing.readyToMove(branch, tenant.fileIds)
-    if (branch.resolve(newName)) {
-      refuse('tenantExists', { database: branch.database.row.name, branch: branch.name, tenant: newName })
-    }
+    requireFree(branch, newName)
     const steps = tenant.row.fileId === null ? keepFile : parts.sharing.move(tenant, newName)
     crashPoint('tenantRename.linked')
     const row = parts.catalog.writeNow((): TenantRow => {
@@ -202,38 +258,37 @@ export function sizeOfTenant(tenant: Tenant): TenantSize {
   return path === null ? { fileBytes: 0, walBytes: 0 } : databaseBytes(path)
 }
 
-/** Rewrite a tenant's file without its unused pages. */
-export async function vacuumTenant(tenant: Tenant, waiter: Waiter): Promise<{ before: TenantSize; after: TenantSize }> {
+/** Rewrite a tenant's file without its unused pages: in a process, with its writers held and its readers not. */
+export async function vacuumTenant(
+  { chores, config }: EngineParts,
+  tenant: Tenant,
+  progress: Progress,
+): Promise<{ before: TenantSize; after: TenantSize }> {
   const before = sizeOfTenant(tenant)
+  tenant.branch.requireWritable()
   if (tenant.row.fileId === null) return { before, after: before }
   await tenant.exclusively(async (file) => {
-    guarded(`tenant ${tenant.name}`, () => {
-      file.flush()
-      file.db.exec('vacuum')
-      file.checkpoint()
-    })
-  }, waiter)
+    crashPoint('vacuum.begun')
+    const vacuum = { path: file.path, durability: config.durability }
+    await guardedAsync(`tenant ${tenant.name}`, () => chores.run('vacuumFile', vacuum, progress))
+    crashPoint('vacuum.done')
+    file.wroteAside()
+  }, progress)
   return { before, after: sizeOfTenant(tenant) }
 }
 
 /** What SQLite's own checks say of a tenant's file: nothing where it is sound. */
-export async function verifyTenant(tenant: Tenant): Promise<string[]> {
+export async function verifyTenant(
+  { chores, pool }: EngineParts,
+  tenant: Tenant,
+  progress: Progress,
+): Promise<string[]> {
   await tenant.back()
   const path = tenant.path()
   if (path === null) return []
   tenant.flush()
   if (!fs.existsSync(path)) return ['the file is missing']
-  return guarded(`tenant ${tenant.name}`, () => {
-    const db = openReadOnly(path)
-    try {
-      const integrity = db.pragma('integrity_check') as { integrity_check: string }[]
-      const orphans = db.pragma('foreign_key_check') as { table: string; rowid: number; parent: string }[]
-      return [
-        ...integrity.map((row) => row.integrity_check).filter((text) => text !== 'ok'),
-        ...orphans.map(({ table, rowid, parent }) => `row ${rowid} of ${table} refers to no row of ${parent}`),
-      ]
-    } finally {
-      db.close()
-    }
-  })
+  return guardedAsync(`tenant ${tenant.name}`, () =>
+    pool.keep(tenant.file.id, () => chores.run('checkFile', { path }, progress)),
+  )
 }

@@ -6,11 +6,11 @@ import type { Tenant } from './tenant.ts'
 const patienceMs = 10_000
 
 /**
- * Wait until nobody but `except` holds a tenant's write turn in a branch; give up after a while, and say who it is. Nobody
+ * Wait until nobody holds the write turn of a tenant but `except` in a branch; give up after a while, and say who it is. Nobody
  * gets the turn of a tenant that is waited for, and what follows at once finds them all free.
  */
-export async function settleWriters(branch: Branch, except?: Tenant): Promise<void> {
-  const holders = () => [...branch.taken.values()].filter((tenant) => tenant !== except)
+export async function settleWriters(branch: Branch, except: readonly Tenant[] = []): Promise<void> {
+  const holders = () => [...branch.taken.values()].filter((tenant) => !except.includes(tenant))
   const reserved: Tenant[] = []
   const patience = new Patience(() => busy(branch, holders()))
   try {

@@ -7,7 +7,7 @@ import { planDiff } from '../engine/edit.ts'
 import { rootChangeSet } from '../engine/heads.ts'
 import { mergeBranches, revertChangeSet } from '../engine/merge.ts'
 import { Maintenance, maintenanceText } from './database.ts'
-import { branchRefusals, method, params } from './method.ts'
+import { branchRefusals, method, params, progressOf } from './method.ts'
 import { Step } from './schema-values.ts'
 
 const BranchResult = z
@@ -73,7 +73,7 @@ export const list = method({
   refusals: ['databaseNotFound'],
   handle: ({ engine, session }, { database }) => {
     const { branches } = engine.database(database ?? session.scope.database)
-    return { branches: [...branches.values()].map(shown) }
+    return { branches: [...branches.values()].filter(({ isHidden }) => !isHidden).map(shown) }
   },
 })
 
@@ -190,7 +190,7 @@ export const merge = method({
       call.branch({ database, branch: source }),
       call.branch({ database, branch: target }),
       { ...options, client: call.session.client?.name } as never,
-      { signal: call.signal, report: (value) => call.progress(value) },
+      progressOf(call),
     ),
 })
 
@@ -207,7 +207,7 @@ export const revert = method({
       call.branch({ database, branch: name }),
       changeSet,
       { ...options, client: call.session.client?.name } as never,
-      { signal: call.signal, report: (value) => call.progress(value) },
+      progressOf(call),
     ),
 })
 

@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import { type EditOutcome, editSchema } from '../engine/edit.ts'
 import { type ChangeSpec, toChange } from '../schema/change-spec.ts'
-import { branchRefusals, branchScope, type Call, writeRefusals } from './method.ts'
+import { branchRefusals, branchScope, type Call, progressOf, writeRefusals } from './method.ts'
 
 /** What every method that edits the schema takes and may be refused with. */
 export const editParams = {
@@ -46,7 +46,7 @@ export async function edit(call: Call, options: EditOptions, specs: readonly Cha
     call.engine.parts,
     branch,
     { changes, message: options.message, client: call.session.client?.name, dryRun: options.dryRun },
-    { signal: call.signal, report: (value) => call.progress(value) },
+    progressOf(call),
   )
   return shown(outcome)
 }

@@ -1,4 +1,5 @@
 import type { Method, Registry } from '../rpc/contract.ts'
+import * as backup from './backup.ts'
 import * as branch from './branch.ts'
 import * as codegen from './codegen.ts'
 import * as column from './column.ts'
@@ -23,6 +24,7 @@ import * as view from './view.ts'
 const { initialize, ping, shutdown, ...sessionMethods } = session
 
 const namespaces = {
+  backup,
   branch,
   codegen,
   column,

@@ -3,6 +3,7 @@ import { BranchName, DatabaseName, TenantName } from '../../protocol/names.ts'
 import { decodeValue, isPlainObject, type SqlValue, ValueFault } from '../../protocol/values.ts'
 import { refuse } from '../base/refusal.ts'
 import type { Branch } from '../engine/branch.ts'
+import type { Progress } from '../engine/edit.ts'
 import type { Engine } from '../engine/engine.ts'
 import type { Place } from '../engine/sql.ts'
 import type { Tenant } from '../engine/tenant.ts'
@@ -73,6 +74,11 @@ export const tenantRefusals = [...branchRefusals, 'tenantNotFound'] as const
 export const transactionRefusals = ['transactionNotFound', 'transactionEnded'] as const
 export const placeRefusals = [...tenantRefusals, ...transactionRefusals, 'invalidValue'] as const
 export const writeRefusals = ['maintenance', 'branchReadOnly'] as const
+
+/** How long work tells the call's client where it is, and is told to stop. */
+export function progressOf(call: Call): Progress {
+  return { session: call.session, signal: call.signal, report: (value) => call.progress(value) }
+}
 
 /** A value of the wire as SQLite takes it; `where` names the place for the refusal. */
 export function decode(value: unknown, where: string): SqlValue {

@@ -1,7 +1,10 @@
 import * as z from 'zod'
+import { encodings } from '../../protocol/encodings.ts'
 import { TableName, TenantName } from '../../protocol/names.ts'
+import { refuse } from '../base/refusal.ts'
 import type { TenantRow } from '../catalog/tenants.ts'
 import {
+  copyTenant,
   createTenant,
   deleteTenant,
   listTenants,
@@ -12,7 +15,7 @@ import {
 } from '../engine/tenants.ts'
 import { exportFile } from '../engine/transfer/export.ts'
 import { importFile } from '../engine/transfer/import.ts'
-import { branchRefusals, branchScope, method, params, tenantRefusals, writeRefusals } from './method.ts'
+import { branchRefusals, branchScope, method, params, progressOf, tenantRefusals, writeRefusals } from './method.ts'
 
 const Tenant = z
   .object({
@@ -37,6 +40,24 @@ export const create = method({
   refusals: [...branchRefusals, ...writeRefusals, 'invalidName', 'tenantExists'],
   handle: (call, { name, description, ...scope }) =>
     createTenant(call.engine.parts, call.branch(scope), name, description ?? null).then(shown),
+})
+
+export const copy = method({
+  summary: 'Make a tenant that has the rows of another one, as they are at one moment. Writers do not wait.',
+  access: 'edit',
+  params: params({
+    ...branchScope,
+    source: TenantName,
+    name: TenantName,
+    data: z.boolean().default(true).describe('false: without its rows'),
+    description: z.string().max(10_000).optional(),
+  }),
+  result: Tenant,
+  refusals: [...tenantRefusals, ...writeRefusals, 'invalidName', 'tenantExists'],
+  handle: async (call, { database, branch, description, ...options }) => {
+    const copy = { ...options, description: description ?? null }
+    return shown(await copyTenant(call.engine.parts, call.branch({ database, branch }), copy, progressOf(call)))
+  },
 })
 
 export const list = method({
@@ -105,7 +126,8 @@ export const vacuum = method({
   params: params({ ...branchScope, name }),
   result: z.object({ before: Size, after: Size }),
   refusals: [...tenantRefusals, ...writeRefusals],
-  handle: (call, { name, ...scope }) => vacuumTenant(call.tenant({ ...scope, tenant: name }), call),
+  handle: (call, { name, ...scope }) =>
+    vacuumTenant(call.engine.parts, call.tenant({ ...scope, tenant: name }), progressOf(call)),
 })
 
 export const verify = method({
@@ -115,7 +137,7 @@ export const verify = method({
   result: z.object({ sound: z.boolean(), problems: z.array(z.string()) }),
   refusals: tenantRefusals,
   handle: async (call, { name, ...scope }) => {
-    const problems = await verifyTenant(call.tenant({ ...scope, tenant: name }))
+    const problems = await verifyTenant(call.engine.parts, call.tenant({ ...scope, tenant: name }), progressOf(call))
     return { sound: problems.length === 0, problems }
   },
 })
@@ -136,6 +158,37 @@ const transferParams = {
     .regex(/^[^"\r\n]$/)
     .optional()
     .describe('for csv: the character between fields; default: a comma'),
+  quote: z
+    .string()
+    .regex(/^[^\r\n]?$/)
+    .optional()
+    .describe('for csv: the character around fields; default: a double quote; empty: none, on import'),
+  null: z
+    .string()
+    .max(100)
+    .optional()
+    .describe('for csv: the unquoted text that stands for NULL; default: none at all'),
+  header: z.boolean().default(true).describe('for csv: whether the first line names the columns'),
+}
+
+/** What of the parameters says how csv is read or written. */
+function csvStyle({ delimiter, quote, null: nullText, header }: CsvParams) {
+  if (delimiter === (quote ?? '"')) {
+    refuse('invalidValue', { where: 'quote', reason: 'the same character cannot be between fields and around them' })
+  }
+  return {
+    header,
+    ...(delimiter !== undefined && { delimiter }),
+    ...(quote !== undefined && { quote }),
+    ...(nullText !== undefined && { null: nullText }),
+  }
+}
+
+interface CsvParams {
+  readonly delimiter?: string
+  readonly quote?: string
+  readonly null?: string
+  readonly header: boolean
 }
 
 const RowCounts = z.record(z.string(), z.int()).describe('rows by table')
@@ -153,6 +206,17 @@ const importTenant = method({
       .describe(
         'for csv, json and ndjson: make the table if there is none, with types that fit every value; it is there when its rows are',
       ),
+    columns: z
+      .array(z.string().max(200))
+      .max(32_767)
+      .optional()
+      .describe(
+        'for csv: the columns, in the order of the fields; default: as the first line names them, or the table has them',
+      ),
+    encoding: z
+      .enum(encodings)
+      .optional()
+      .describe('of csv, json and ndjson; default: UTF-8, or what a byte order mark says'),
     message: z.string().max(10_000).optional().describe('kept in the history if the schema changes'),
   }),
   result: z.object({
@@ -175,13 +239,12 @@ const importTenant = method({
     'tableExists',
     'viewExists',
   ],
-  handle: (call, { name, database, branch, ...options }) =>
-    importFile(
-      call.engine.parts,
-      call.tenant({ database, branch, tenant: name }),
-      { ...options, client: call.session.client?.name },
-      { signal: call.signal, report: (value) => call.progress(value) },
-    ),
+  handle: (call, { name, database, branch, columns, delimiter, quote, null: nullText, header, ...options }) => {
+    const csv = { ...csvStyle({ delimiter, quote, null: nullText, header }), ...(columns && { columns }) }
+    const tenant = call.tenant({ database, branch, tenant: name })
+    const client = call.session.client?.name
+    return importFile(call.engine.parts, tenant, { ...options, csv, client }, progressOf(call))
+  },
 })
 
 const exportTenant = method({
@@ -194,11 +257,13 @@ const exportTenant = method({
   }),
   result: z.object({ rows: RowCounts, bytes: z.int() }),
   refusals: [...tenantRefusals, 'fileNotFound', 'fileExists', 'pathRefused', 'invalidValue', 'tableNotFound'],
-  handle: (call, { name, database, branch, ...options }) =>
-    exportFile(call.engine.parts, call.tenant({ database, branch, tenant: name }), options, {
-      signal: call.signal,
-      report: (value) => call.progress(value),
-    }),
+  handle: (call, { name, database, branch, delimiter, quote, null: nullText, header, ...options }) => {
+    if (quote === '') refuse('invalidValue', { where: 'quote', reason: 'without one not every text can be written' })
+    const csv = csvStyle({ delimiter, quote, null: nullText, header })
+    const tenant = call.tenant({ database, branch, tenant: name })
+    const beforeWrites = (snapshot: Promise<void>) => call.beforeWrites(snapshot)
+    return exportFile(call.engine.parts, tenant, { ...options, csv, beforeWrites }, progressOf(call))
+  },
 })
 
 export { exportTenant as export, importTenant as import }

@@ -36,6 +36,15 @@ export function guarded<T>(what: string, work: () => T): T {
   }
 }
 
+/** The same for work that gives up the thread. */
+export async function guardedAsync<T>(what: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    return refuseFault(error, what)
+  }
+}
+
 /** The code of an SQLite or system error; '' for any other. */
 export function codeOf(error: unknown): string {
   if (error instanceof Database.SqliteError) return error.code

@@ -1,5 +1,5 @@
 import { assert } from '../base/assert.ts'
-import type { TenantFile } from './tenant-file.ts'
+import type { TenantFile, WritePause } from './tenant-file.ts'
 
 const cacheBudgetBytes = 256 * 1024 * 1024
 const maxCacheBytes = 16 * 1024 * 1024
@@ -8,7 +8,7 @@ const minCacheBytes = 2 * 1024 * 1024
 /**
  * The open tenant files, at most `limit`: the one unused longest is closed for a new one, never one in use.
  *
- * **Invariant:** a file that is lent to another thread is not open here.
+ * **Invariant:** a file that is lent to another thread is not open here; one that is lent in place is paused.
  */
 export class FilePool {
   readonly #open = new Map<number, PooledFile>()
@@ -90,6 +90,26 @@ export class FilePool {
     } finally {
       this.#lent.delete(id)
     }
+  }
+
+  /**
+   * Leave a file to somebody who writes to it where it lies, by a connection of another process, until `work` is through. It may
+   * be open here: nobody reads or writes it meanwhile.
+   */
+  async lendInPlace<T>(id: number, work: () => Promise<T>): Promise<T> {
+    assert(!this.#lent.has(id), 'a file was lent that is lent already')
+    const lent = this.keep(id, work)
+    const file = this.#open.get(id)?.file
+    const pause: WritePause = { isAwaited: true, ended: lent }
+    if (file) file.pause = pause
+    const done = () => {
+      this.#lent.delete(id)
+      if (file?.pause === pause) file.pause = undefined
+    }
+    const ended = lent.then(done, done)
+    this.#lent.set(id, ended)
+    await ended
+    return lent
   }
 
   /** Settles when a file that is lent is back; undefined for one that is here. */

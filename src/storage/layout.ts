@@ -2,6 +2,9 @@ import { createHash } from 'node:crypto'
 import path from 'node:path'
 import { assert } from '../base/assert.ts'
 
+/** Names of backups start with this while they are made. */
+export const unfinishedPrefix = '.new-'
+
 /** Where everything of a project lies. The one place that builds paths. */
 export class Layout {
   /** The project's own folder. */
@@ -37,6 +40,11 @@ export class Layout {
   /** Where files are made before they are moved to their place. Emptied at start. */
   get scratch(): string {
     return path.join(this.root, 'scratch')
+  }
+
+  /** Where backups lie that are given a name rather than a path. */
+  get backups(): string {
+    return path.join(this.root, 'backups')
   }
 
   scratchFile(name: string): string {

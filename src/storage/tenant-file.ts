@@ -38,7 +38,7 @@ export class TenantFile implements Writer {
   readonly statements: Statements
   /** The change set whose schema the file has, as it says itself. */
   changeSet: string
-  /** Set while writes have to wait. */
+  /** Set while writes have to wait, and reads where it is awaited. */
   pause: WritePause | undefined
   /** How often the write-ahead log was brought into the file. */
   checkpoints = 0
@@ -216,7 +216,7 @@ export class TenantFile implements Writer {
     if (writersWait) this.#pauseFor(running)
     await running.finished
     this.#running = undefined
-    this.pause = undefined
+    if (this.pause?.ended === running.finished) this.pause = undefined
   }
 
   #pauseFor({ finished }: RunningCheckpoint): void {

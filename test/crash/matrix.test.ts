@@ -151,6 +151,7 @@ async function writeEverywhere(opened: Opened, before: State): Promise<State> {
   for (const branch of [...opened.engine.parts.allBranches()]) {
     const [database, name] = [branch.database.row.name, branch.name]
     const table = findTable(branch.head.schema, 't')
+    if (branch.isHidden) continue
     const isClosed = branch.row.maintenance ?? branch.database.row.maintenance
     if (!table || isClosed) continue
     for (const [tenant, rows] of Object.entries(

@@ -118,6 +118,19 @@ const littered: World = {
   },
 }
 
+/** With backups of main and dev, as they were before something more was written. */
+const saved: World = {
+  name: 'saved',
+  steps: [
+    ...sharedSteps,
+    ['backup.create', { backup: 'b' }],
+    ['backup.create', { backup: 'd', branch: 'dev' }],
+    insert({ tenant: 'x' }, 20),
+    insert({ branch: 'dev', tenant: 'y' }, 21),
+    addColumn('c', 'dev'),
+  ],
+}
+
 function writeInputs(project: string): void {
   const db = new Database(path.join(project, 'in.db'))
   db.exec(`
@@ -140,7 +153,7 @@ const commit = ['group.committing', 'group.committed'] as const
 const firstWrite = ['createFile.opened', 'firstWrite.fileMade', 'firstWrite.recording', 'firstWrite.recorded'] as const
 const positions = ['positions.writing', 'positions.written'] as const
 const removeFile = ['removeFile.removed', 'removeFile.removed:2'] as const
-const importFile = ['import.copied', 'import.checked', 'import.emptied', 'import.finished', 'moveFile.moved'] as const
+const importFile = ['import.copied', 'import.emptied', 'import.finished', 'moveFile.moved'] as const
 const deleteTenant = ['tenantDelete.recording', 'tenantDelete.recorded', 'tenantDelete.cleaned'] as const
 const renameTenant = [
   'tenantRename.linked',
@@ -222,7 +235,7 @@ export const operations: readonly Operation[] = [
     name: 'vacuum',
     world: shared,
     steps: [insert({ tenant: 'y' }, 10), ['tenant.vacuum', { name: 'y' }]],
-    points: ['checkpoint.begun', 'checkpoint.done'],
+    points: ['vacuum.begun', 'vacuum.done'],
   },
   {
     name: 'write to a tenant without a file',
@@ -252,7 +265,14 @@ export const operations: readonly Operation[] = [
     name: 'write to a tenant whose large file is the parent’s, and has something in its log',
     world: large,
     steps: [insert({}, 400), ['branch.create', { name: 'dev' }], insert({ branch: 'dev' }, 500)],
-    points: ['share.checkpointed', 'copyFile.copied', 'takeCopy.copied', 'takeCopy.recorded'],
+    points: [
+      'checkpoint.begun',
+      'checkpoint.done',
+      'share.checkpointed',
+      'copyFile.copied',
+      'takeCopy.copied',
+      'takeCopy.recorded',
+    ],
   },
   {
     name: 'write to a tenant whose file is the grandparent’s',
@@ -483,5 +503,64 @@ export const operations: readonly Operation[] = [
     steps: [['tenant.import', { name: 'z', path: '{project}/new.csv', table: 'n', create: true }]],
     points: [...firstWrite, 'importRows.planned', 'importRows.committing', 'importRows.committed', 'edit.flipped'],
     seconds: ['open.plansSettled'],
+  },
+  {
+    name: 'copy a tenant',
+    world: shared,
+    steps: [['tenant.copy', { source: 'x', name: 'n' }], insert({ tenant: 'n' }, 10)],
+    points: ['tenantCopy.copied', 'tenantCopy.recording', 'tenantCopy.recorded', 'moveFile.moved'],
+  },
+  {
+    name: 'back up a branch',
+    world: shared,
+    steps: [['backup.create', {}]],
+    points: [
+      'backup.forked',
+      'backup.filesSaved',
+      'backup.written',
+      'backup.placed',
+      'branchDelete.recorded',
+      'backup.forkDeleted',
+    ],
+  },
+  {
+    name: 'restore a branch',
+    world: saved,
+    steps: [['backup.restore', { backup: 'b', branch: 'n' }], insert({ branch: 'n', tenant: 'x' }, 10)],
+    points: [
+      'restore.branchMaking',
+      'restore.branchMade',
+      'restore.filled',
+      'branchRename.recording',
+      'branchRename.recorded',
+      'plan.moved',
+      'plan.deleted',
+    ],
+  },
+  {
+    name: 'restore a branch in place of another that has a child',
+    world: saved,
+    steps: [['backup.restore', { backup: 'd', force: true }], insert({ branch: 'leaf', tenant: 'y' }, 10)],
+    points: [
+      'branchDelete.handedOver',
+      'branchRename.recording',
+      'branchRename.recorded',
+      'branchDelete.recorded',
+      'branchDelete.setAside',
+      'plan.moved',
+      'branchDelete.freed',
+    ],
+  },
+  {
+    name: 'restore a tenant under another name',
+    world: saved,
+    steps: [['backup.restore', { backup: 'b', tenant: 'x', name: 'n' }], insert({ tenant: 'n' }, 10)],
+    points: ['restore.copied', 'restore.recording', 'restore.recorded', 'moveFile.moved'],
+  },
+  {
+    name: 'restore a tenant in place of itself, which others see',
+    world: saved,
+    steps: [['backup.restore', { backup: 'b', tenant: 'x', force: true }], insert({ tenant: 'x' }, 10)],
+    points: ['restore.copied', 'restore.replacing', 'restore.replaced', 'moveFile.moved'],
   },
 ]

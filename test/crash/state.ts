@@ -42,7 +42,8 @@ export interface State {
 export async function readState(engine: Engine): Promise<State> {
   const numbers = new Map<string, number>()
   const branches: { [name: string]: BranchState } = {}
-  const all = [...engine.parts.allBranches()].map((branch) => ({ branch, name: fullName(branch) }))
+  const seen = [...engine.parts.allBranches()].filter(({ isHidden }) => !isHidden)
+  const all = seen.map((branch) => ({ branch, name: fullName(branch) }))
   for (const { branch, name } of all.sort((a, b) => (a.name < b.name ? -1 : 1))) {
     const tenants: { [name: string]: Rows } = {}
     for (const row of [...visibleTenants(engine.parts.catalog, branch)]) {
@@ -77,13 +78,22 @@ export function checkDisk(engine: Engine): void {
   expect(fs.existsSync(layout.scratch) ? fs.readdirSync(layout.scratch) : [], 'scratch folder').toEqual([])
   const known = [...engine.parts.allBranches()].map((branch) => branchFolder(branch.database.row.name, branch.name))
   const folders = fs.readdirSync(layout.root, { withFileTypes: true }).filter((entry) => entry.isDirectory())
-  for (const { name } of folders) if (name !== 'scratch') expect(known, 'folders of branches').toContain(name)
+  for (const { name } of folders) {
+    if (name !== 'scratch' && name !== 'backups') expect(known, 'folders of branches').toContain(name)
+  }
+  const backups = fs.existsSync(layout.backups) ? fs.readdirSync(layout.backups) : []
+  expect(
+    backups.filter((name) => name.startsWith('.')),
+    'unfinished backups',
+  ).toEqual([])
 }
 
 /** Tenants' files below a folder; a log without its file counts as one. */
 function filesBelow(root: string): string[] {
   const files = fs.readdirSync(root, { recursive: true, encoding: 'utf8' })
-  const ofTenants = files.filter((file) => file.includes(path.sep) && /\.db(-wal|-shm|-journal)?$/.test(file))
+  const ofTenants = files.filter(
+    (file) => file.includes(path.sep) && !file.startsWith('backups') && /\.db(-wal|-shm|-journal)?$/.test(file),
+  )
   return [...new Set(ofTenants.map((file) => file.replace(/-(wal|shm|journal)$/, '')))].sort()
 }
 

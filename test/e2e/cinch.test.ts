@@ -563,3 +563,48 @@ test('a daemon that cannot start is told of at once, with its reason', async () 
   expect(code).toBe(1)
   expect(stderr).toContain('the daemon did not start: invalidConfig')
 })
+
+test('a backup is made, listed, checked, restored as a branch and as a tenant, and deleted', async () => {
+  await using own = new Place()
+  await own.run(['init'])
+  await own.run(['table', 'create', 't', 'a:integer'])
+  await own.run(['tenant', 'create', 'x'])
+  await own.run(['--tenant', 'x', 'data', 'insert', 't', '-d', '{"a": 1}'])
+  const made = await own.run(['backup', 'create', 'one', '--description', 'first'])
+  expect(made).toMatchObject({ code: 0, stdout: 'one\n', stderr: expect.stringMatching(/^Backed up 2 tenants, /) })
+  const beside = await own.run(['backup', 'create', './there', '--only', 'x'])
+  expect(beside.stdout).toBe(`${path.join(own.folder, 'there')}\n`)
+  expect((await own.run(['backup', 'list'])).stdout).toMatch(/one +20.* main\/main +2 .*first/)
+  expect((await own.run(['backup', 'verify', 'one'])).stdout).toBe('sound\n')
+  const restored = await own.run(['backup', 'restore', 'one', '--as-branch', 'old'])
+  expect(restored).toMatchObject({ code: 0, stderr: 'Restored branch old with 2 tenants.\n' })
+  await own.run(['backup', 'restore', './there', '--as-tenant', 'y'])
+  for (const scope of [
+    ['--branch', 'old', '--tenant', 'x'],
+    ['--tenant', 'y'],
+  ]) {
+    expect((await own.json(...scope, 'query', 'select a from t')).rows).toEqual([[1]])
+  }
+  const again = await own.run(['backup', 'restore', 'one'])
+  expect(again.stderr).toMatch(/^cinch: The branch exists: main\n/)
+  fs.rmSync(path.join(own.folder, '.cinchdb/backups/one/tenants.ndjson'))
+  const broken = await own.run(['backup', 'verify', 'one'])
+  expect(broken).toMatchObject({ code: 1, stdout: 'tenants.ndjson is missing\n' })
+  expect((await own.run(['backup', 'delete', 'one'])).code).toBe(1)
+  await own.run(['backup', 'delete', 'one', '--yes'])
+  expect((await own.json('backup', 'list')).backups).toEqual([])
+}, 90_000)
+
+test('csv goes in and out as it is described, a tenant is copied, and nothing of progress is in a pipe', async () => {
+  await using own = new Place()
+  await own.run(['init'])
+  fs.writeFileSync(path.join(own.folder, 'in.csv'), Buffer.from("1;'\xe4'\nN;x\n", 'latin1'))
+  const style = ['--delimiter', ';', '--quote', "'", '--null', 'N', '--no-header']
+  const read = ['--table', 't', '--create', '--columns', 'n,word', '--encoding', 'latin1']
+  const imported = await own.run(['tenant', 'import', 'in.csv', ...style, ...read])
+  expect(imported).toMatchObject({ code: 0, stderr: 'Imported in.csv.\n' })
+  await own.run(['tenant', 'copy', 'main', 'copy'])
+  await own.run(['tenant', 'export', 'out.csv', 'copy', '--table', 't', ...style])
+  const lines = fs.readFileSync(path.join(own.folder, 'out.csv'), 'utf8').split('\r\n')
+  expect(lines.map((line) => line.split(';').slice(-2))).toEqual([['1', 'ä'], ['N', 'x'], ['']])
+})

@@ -3,7 +3,6 @@ import { once } from 'node:events'
 import fs from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
-import { verifyTenant } from '../../src/engine/tenants.ts'
 import { watchChild } from '../support/cleanup.ts'
 import { World } from './transfer-support.ts'
 
@@ -35,7 +34,7 @@ test.for([
   const isImported = world.branch.head.schema.tables.length > 0
   if (!isImported) expect((await world.import(file)).rows).toEqual({ t: 400 })
   expect(await world.rows('select count(*) from t')).toEqual([[400n]])
-  expect(await verifyTenant(world.tenant())).toEqual([])
+  expect(await world.verify()).toEqual([])
 })
 
 test.for([
@@ -47,5 +46,5 @@ test.for([
   const file = world.write('in.csv', `a,b\n${lines.join('\n')}\n`)
   await world.reopen(() => cutShort(world.folder, file, afterMs))
   expect([[[0n]], [[20_000n]]]).toContainEqual(await world.rows('select count(*) from t'))
-  expect(await verifyTenant(world.tenant())).toEqual([])
+  expect(await world.verify()).toEqual([])
 })

@@ -1,8 +1,13 @@
 import fs from 'node:fs'
+import path from 'node:path'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { editSchema } from '../../src/engine/edit.ts'
 import { defineTable } from '../../src/schema/define.ts'
+import { processesOf } from '../support/cinchd.ts'
+import { startDaemon } from '../support/daemon.ts'
+import { temporaryFolder } from '../support/project.ts'
 import { quiet, refusalOf, World } from './transfer-support.ts'
 
 test('csv goes into a table by the columns’ types', async () => {
@@ -332,4 +337,106 @@ test('one column of nulls and texts comes back from csv', async () => {
   await world.export(world.path('t.csv'), { table: 't' })
   await world.import(world.path('t.csv'), { table: 't', tenant: 'two' })
   expect(await world.rows('select a from t', 'two')).toEqual([[null], [''], [null], ['x'], ['\r'], [null]])
+})
+
+test.for<[string, Uint8Array | string, object, unknown[][]]>([
+  [
+    'no header, in the order of the table',
+    '1,x\n2,y\n',
+    { csv: { header: false } },
+    [
+      [1n, 'x'],
+      [2n, 'y'],
+    ],
+  ],
+  ['no header, in an order of its own', 'x,1\n', { csv: { header: false, columns: ['b', 'a'] } }, [[1n, 'x']]],
+  ['names that are set aside', 'p,q\nx,1\n', { csv: { columns: ['b', 'a'] } }, [[1n, 'x']]],
+  ['quotes of its own', "a|b\n1|'it''s|'\n", { csv: { delimiter: '|', quote: "'" } }, [[1n, "it's|"]]],
+  ['no quotes at all', 'a\tb\n1\t"x\n', { csv: { delimiter: '\t', quote: '' } }, [[1n, '"x']]],
+  [
+    'a word for NULL',
+    'a,b\nNULL,\n1,"NULL"\n',
+    { csv: { null: 'NULL' } },
+    [
+      [null, ''],
+      [1n, 'NULL'],
+    ],
+  ],
+  ['UTF-16 with its mark', Buffer.from('\ufeffa,b\n1,ä€😀\n', 'utf16le'), {}, [[1n, 'ä€😀']]],
+  ['UTF-16, the other way', Buffer.from('\ufeffa,b\n1,ä\n', 'utf16le').swap16(), { encoding: 'utf-16' }, [[1n, 'ä']]],
+  ['Latin-1', Buffer.from('a,b\n1,\xe4\x80\n', 'latin1'), { encoding: 'latin1' }, [[1n, 'ä\u0080']]],
+  ['windows-1252', Buffer.from('a,b\n1,\x80\n', 'latin1'), { encoding: 'windows-1252' }, [[1n, '€']]],
+])('csv with %s goes in', async ([, content, options, rows]) => {
+  const world = new World()
+  await world.schema('create table t (a integer, b text)')
+  await world.import(world.write('t.csv', content), { table: 't', ...options })
+  expect(await world.rows('select a, b from t order by rowid')).toEqual(rows)
+})
+
+test('a file of another encoding is refused with its line', async () => {
+  const world = new World()
+  await world.schema('create table t (a integer, b text)')
+  const half = Buffer.concat([Buffer.from('\ufeffa,b\n1,x\n2,', 'utf16le'), Buffer.from([0, 0xd8, 0x41, 0])])
+  const refusal = await refusalOf(world.import(world.write('t.csv', half), { table: 't' }))
+  expect(refusal).toMatchObject({ kind: 'importFailed', line: 3, reason: 'not UTF-16LE' })
+})
+
+test('csv that goes out in a style of its own comes back by it', async () => {
+  const world = new World()
+  await world.schema('create table t (a integer, b text)')
+  const texts = ['', 'NULL', "it's", 'a;b', '"', 'x\ny', null]
+  for (const b of texts)
+    await world.tenant().write((w) => w.statements.get('insert into t values (1, ?)').statement.run(b))
+  const csv = { delimiter: ';', quote: "'", null: 'NULL', header: false }
+  const file = world.path('o.csv')
+  await world.export(file, { table: 't', csv })
+  expect(fs.readFileSync(file, 'utf8')).toBe("1;\r\n1;'NULL'\r\n1;'it''s'\r\n1;'a;b'\r\n1;\"\r\n1;'x\ny'\r\n1;NULL\r\n")
+  await world.addTenant('two')
+  await world.import(file, { tenant: 'two', table: 't', csv })
+  expect(await world.rows('select b from t order by rowid', 'two')).toEqual(texts.map((b) => [b]))
+})
+
+test('a table is made for csv without a header, with columns by number or by name', async () => {
+  const world = new World()
+  const file = world.write('t.csv', '1,x\n')
+  await world.import(file, { table: 't', create: true, csv: { header: false } })
+  await world.import(file, { table: 'u', create: true, csv: { header: false, columns: ['n', 'word'] } })
+  expect(await world.rows('select c1, c2 from t')).toEqual([[1n, 'x']])
+  expect(await world.rows('select n, word from u')).toEqual([[1n, 'x']])
+})
+
+test('a client that vanishes takes its import along', async () => {
+  const { client, connect, daemon } = await startDaemon()
+  await client.call('table.create', { name: 't', columns: [{ name: 'a', type: 'INTEGER' }], systemColumns: false })
+  const file = path.join(temporaryFolder(), 't.csv')
+  fs.writeFileSync(file, `a\n${'1\n'.repeat(300_000)}`)
+  const gone = await connect()
+  void gone.request('tenant.import', { path: file, table: 't' }).catch(() => {})
+  const { chores } = daemon.engine.parts
+  while (chores.busy === 0) await nextTurn()
+  gone.output.destroy()
+  while (chores.busy > 0) await nextTurn()
+  await client.call('row.insert', { table: 't', rows: [{ a: 2 }] })
+  expect((await client.call('row.count', { table: 't' })).count).toBe(1)
+})
+
+test.for<[string, object]>([
+  ['into a table', { table: 't' }],
+  ['into one that is made for them', { table: 'u', create: true }],
+])('rows that go %s when their process is killed are not there, and the client hears of it', async ([, params]) => {
+  const { client, daemon } = await startDaemon()
+  await client.call('table.create', { name: 't', columns: [{ name: 'a', type: 'INTEGER' }], systemColumns: false })
+  const file = path.join(temporaryFolder(), 't.csv')
+  fs.writeFileSync(file, `a\n${'1\n'.repeat(300_000)}`)
+  const going = client.refused('tenant.import', { path: file, ...params })
+  const { chores } = daemon.engine.parts
+  while (chores.busy === 0) await nextTurn()
+  const isOfChore = (pid: number) => fs.readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('chores/process')
+  for (const pid of processesOf(process.pid).filter(isOfChore)) process.kill(pid, 'SIGKILL')
+  expect(await going).toMatchObject({ kind: 'processEnded' })
+  expect((await client.call('row.count', { table: 't' })).count).toBe(0)
+  expect((await client.call('table.list', {})).tables).toHaveLength(1)
+  expect(await client.call('tenant.import', { path: file, ...params })).toMatchObject({
+    rows: { [(params as { table: string }).table]: 300_000 },
+  })
 })

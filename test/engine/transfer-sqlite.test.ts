@@ -6,7 +6,6 @@ import { expect, test } from 'vitest'
 import type { Branch } from '../../src/engine/branch.ts'
 import { createBranch } from '../../src/engine/branches.ts'
 import { editSchema } from '../../src/engine/edit.ts'
-import { verifyTenant } from '../../src/engine/tenants.ts'
 import { exportFile } from '../../src/engine/transfer/export.ts'
 import { importFile } from '../../src/engine/transfer/import.ts'
 import { defineTable } from '../../src/schema/define.ts'
@@ -20,7 +19,7 @@ test.runIf(hasChinook)('chinook comes back from its tenant as it was', async () 
   const { rows, changeSet } = await world.import(chinook)
   expect(rows).toMatchObject({ Album: 347, Track: 3503, PlaylistTrack: 8715 })
   expect(changeSet).toBe(world.branch.head.id)
-  expect(await verifyTenant(world.tenant())).toEqual([])
+  expect(await world.verify()).toEqual([])
   expect(await world.rows('select count(*) from Track join Album using (AlbumId)')).toEqual([[3503n]])
 
   await world.reopen()
@@ -150,7 +149,7 @@ test('the imported tenant follows later schema edits', async () => {
     [5n, 'one'],
     [9223372036854775807n, null],
   ])
-  expect(await verifyTenant(world.tenant())).toEqual([])
+  expect(await world.verify()).toEqual([])
 })
 
 test('tables with system columns keep them through export and import', async () => {

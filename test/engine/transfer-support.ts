@@ -5,7 +5,7 @@ import { pino } from 'pino'
 import { Refusal } from '../../src/base/refusal.ts'
 import { editSchema, type Progress } from '../../src/engine/edit.ts'
 import { Engine } from '../../src/engine/engine.ts'
-import { createTenant } from '../../src/engine/tenants.ts'
+import { createTenant, verifyTenant } from '../../src/engine/tenants.ts'
 import { type ExportOptions, exportFile } from '../../src/engine/transfer/export.ts'
 import { type ImportOptions, importFile } from '../../src/engine/transfer/import.ts'
 import { adopt } from '../../src/schema/diff.ts'
@@ -79,6 +79,11 @@ export class World {
   export(file: string, options: Partial<ExportOptions> & { tenant?: string } = {}, progress: Progress = quiet()) {
     const { tenant, ...rest } = options
     return exportFile(this.engine.parts, this.tenant(tenant), { path: file, ...rest }, progress)
+  }
+
+  /** What SQLite says against the main tenant's file. */
+  verify(): Promise<string[]> {
+    return verifyTenant(this.engine.parts, this.tenant(), quiet())
   }
 
   /** Rows of a tenant; integers as bigints. */

@@ -93,7 +93,7 @@ test('csv: fields come back as they were written, however the text is cut', () =
       fc.constantFrom(',', ';', '\t', '|'),
       fc.array(fc.nat(60), { maxLength: 10 }),
       (records, delimiter, cuts) => {
-        const written = records.map((fields) => csvLine(fields, delimiter)).join('')
+        const written = records.map((fields) => csvLine(fields, { delimiter })).join('')
         const at = [0, ...cuts.map((cut) => Math.min(cut, written.length)), written.length].sort((a, b) => a - b)
         const chunks = at.slice(1).map((end, i) => written.slice(at[i], end))
         const read = parse(new CsvParser({ delimiter }), chunks)

@@ -1,10 +1,13 @@
 import path from 'node:path'
+import type { Argv } from 'yargs'
+import { encodings } from '../../../protocol/encodings.ts'
 import type { ResultOf } from '../../client/client.ts'
-import { call, command, confirmed, optional, required, text, yesOption } from '../command.ts'
+import { call, columnNames, command, confirmed, optional, required, text, yesOption } from '../command.ts'
 import type { Context } from '../context.ts'
 import { CliError } from '../errors.ts'
 import { limitOption } from '../limit.ts'
 import type { Output } from '../output.ts'
+import { exactSizeText } from '../size.ts'
 
 type Tenant = ResultOf<'tenant.get'>
 type Size = ResultOf<'tenant.size'>
@@ -16,7 +19,14 @@ const format = {
   requiresArg: true,
   describe: 'default: by the file’s name',
 }
-const delimiter = text('between the fields of csv; default: a comma')
+/** How csv is read or written. */
+function csvOptions<A>(parser: Argv<A>) {
+  return parser
+    .option('delimiter', text('between the fields of csv; default: a comma'))
+    .option('quote', text('around fields of csv; default: a double quote'))
+    .option('null', text('what stands for NULL in csv, without quotes; default: nothing'))
+    .option('no-header', { type: 'boolean', default: false, describe: 'the first line of csv holds no names' })
+}
 const pageSize = 10_000
 
 export const tenant = [
@@ -28,6 +38,21 @@ export const tenant = [
       'tenant.create',
       ({ name, description }) => ({ name, description }),
       (output, { name }) => output.note(`Created tenant ${name}.`),
+    ),
+  ),
+  command(
+    'copy <source> <name>',
+    'Make a tenant with the rows of another one',
+    (parser) =>
+      parser
+        .positional('source', required('the tenant to copy'))
+        .positional('name', required('the new one'))
+        .option('description', text('kept with it'))
+        .option('no-data', { type: 'boolean', default: false, describe: 'without its rows' }),
+    call(
+      'tenant.copy',
+      ({ source, name, description, noData }) => ({ source, name, description, data: !noData }),
+      (output, { name }, { source }) => output.note(`Copied tenant ${source} to ${name}.`),
     ),
   ),
   command(
@@ -97,7 +122,8 @@ export const tenant = [
     call(
       'tenant.size',
       ({ name }) => ({ name }),
-      (output, { fileBytes, walBytes }) => output.record({ file: sizeText(fileBytes), wal: sizeText(walBytes) }),
+      (output, { fileBytes, walBytes }) =>
+        output.record({ file: exactSizeText(fileBytes), wal: exactSizeText(walBytes) }),
     ),
   ),
   command(
@@ -107,7 +133,8 @@ export const tenant = [
     call(
       'tenant.vacuum',
       ({ name }) => ({ name }),
-      (output, { before, after }) => output.record({ before: sizeText(total(before)), after: sizeText(total(after)) }),
+      (output, { before, after }) =>
+        output.record({ before: exactSizeText(total(before)), after: exactSizeText(total(after)) }),
     ),
   ),
   command(
@@ -128,23 +155,26 @@ export const tenant = [
     'import <file> [name]',
     'Take a file into a tenant, all of it or nothing',
     (parser) =>
-      parser
+      csvOptions(parser)
         .positional('file', required('the file to read'))
         .positional('name', nameOrActive)
         .option('format', format)
         .option('table', text('the table for rows of csv, json and ndjson'))
-        .option('delimiter', delimiter)
+        .option('columns', text('the columns of csv, in the order of its fields: a,b'))
+        .option('encoding', { choices: encodings, requiresArg: true, describe: 'default: utf-8, or as the file says' })
         .option('message', { ...text('kept in the branch’s history, if the schema changes'), alias: 'm' })
         .option('create', { type: 'boolean', default: false, describe: 'make the table, from what the file holds' }),
     call(
       'tenant.import',
-      ({ file, name, format, table, create, delimiter, message }) => ({
+      ({ file, name, format, table, create, columns, encoding, message, ...csv }) => ({
         name,
         path: path.resolve(file),
         format,
         table,
         create,
-        delimiter,
+        ...csvParams(csv),
+        columns: columns === undefined ? undefined : columnNames(columns),
+        encoding,
         message,
       }),
       (output, { rows }, { file }) => showTransfer(output, rows, `Imported ${file}.`),
@@ -154,27 +184,37 @@ export const tenant = [
     'export <file> [name]',
     'Write a tenant to a file',
     (parser) =>
-      parser
+      csvOptions(parser)
         .positional('file', required('the file to write'))
         .positional('name', nameOrActive)
         .option('format', format)
         .option('table', text('the table whose rows go to csv, json and ndjson'))
-        .option('delimiter', delimiter)
         .option('overwrite', { type: 'boolean', default: false, describe: 'even if the file is there already' }),
     call(
       'tenant.export',
-      ({ file, name, format, table, overwrite, delimiter }) => ({
+      ({ file, name, format, table, overwrite, ...csv }) => ({
         name,
         path: path.resolve(file),
         format,
         table,
         overwrite,
-        delimiter,
+        ...csvParams(csv),
       }),
-      (output, { rows, bytes }, { file }) => showTransfer(output, rows, `Exported ${sizeText(bytes)} to ${file}.`),
+      (output, { rows, bytes }, { file }) => showTransfer(output, rows, `Exported ${exactSizeText(bytes)} to ${file}.`),
     ),
   ),
 ]
+
+interface CsvArguments {
+  readonly delimiter?: string
+  readonly quote?: string
+  readonly null?: string
+  readonly noHeader: boolean
+}
+
+function csvParams({ delimiter, quote, null: nullText, noHeader }: CsvArguments) {
+  return { delimiter, quote, null: nullText, header: !noHeader }
+}
 
 async function allTenants(context: Context, prefix?: string, cursor?: string): Promise<Tenant[]> {
   const tenants: Tenant[] = []
@@ -194,10 +234,4 @@ function showTransfer(output: Output, rows: Readonly<Record<string, number>>, do
 
 function total({ fileBytes, walBytes }: Size): number {
   return fileBytes + walBytes
-}
-
-function sizeText(count: number): string {
-  const units = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB']
-  const unit = Math.min(units.length - 1, Math.floor(Math.log2(Math.max(1, count)) / 10))
-  return unit === 0 ? `${count} bytes` : `${(count / 1024 ** unit).toFixed(1)} ${units[unit]} (${count} bytes)`
 }

@@ -1,40 +1,57 @@
 import fs from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import Database from 'better-sqlite3'
+import { openFile } from '../../storage/connection.ts'
 import { codeOf } from '../../storage/faults.ts'
-import type { Progress } from '../edit.ts'
+import { syncFile } from '../../storage/files.ts'
+import { readChangeSet } from '../../storage/tenant-file.ts'
+import type { Link } from '../chores/link.ts'
 import { Slices } from '../slices.ts'
 
-const firstPages = 64
-const maxPages = 16_384
-const stepMs = 2
+const pagesAtOnce = 2_048
 const lockWaitMs = 5_000
 const lockRetryMs = 20
 
 /**
- * Copy what is committed in an SQLite file, page by page, in slices. The source may be in use by others: one read
- * transaction is held throughout, so the copy is of one moment. `target` must not exist.
+ * Copy what is committed in an SQLite file, page by page, in a process of its own. The source may be in use by others: one
+ * read transaction is held throughout, so the copy is of one moment. `target` must not exist.
  */
-export async function copyDatabase(source: string, target: string, progress: Progress): Promise<void> {
-  const db = await openSnapshot(source, progress.signal)
+export async function copyDatabase(source: string, target: string, link: Link): Promise<void> {
+  const db = await openSnapshot(source, link.signal)
   try {
+    link.snapshot()
     fs.closeSync(fs.openSync(target, 'wx', 0o600))
-    const slices = new Slices(progress)
-    let pages = firstPages
-    let stepStart = performance.now()
+    const slices = new Slices(link)
     await db.backup(target, {
       progress({ totalPages, remainingPages }) {
-        progress.signal.throwIfAborted()
         slices.report(() => ({ stage: 'copy', pages: totalPages - remainingPages, total: totalPages }))
-        const now = performance.now()
-        pages = now - stepStart < stepMs ? Math.min(maxPages, pages * 2) : Math.max(firstPages, pages >> 1)
-        stepStart = now
-        return pages
+        return pagesAtOnce
       },
     })
   } finally {
     db.close()
   }
+}
+
+export interface CopyFile {
+  readonly source: string
+  /** Must not exist. */
+  readonly target: string
+}
+
+/** In a process: copy a tenant's file as of one moment, as a file of ours, which is on disk then. Gives where it stands. */
+export async function copyFile({ source, target }: CopyFile, link: Link): Promise<{ changeSet: string }> {
+  await copyDatabase(source, target, link)
+  const db = openFile(target, 'full')
+  let changeSet: string
+  try {
+    changeSet = readChangeSet(db)
+    db.pragma('wal_checkpoint(truncate)')
+  } finally {
+    db.close()
+  }
+  syncFile(target)
+  return { changeSet }
 }
 
 /**

@@ -2,16 +2,16 @@ import { randomBytes } from 'node:crypto'
 import fs from 'node:fs'
 import path from 'node:path'
 import { refuse } from '../../base/refusal.ts'
+import { findTable } from '../../schema/model.ts'
 import { codeOf, refuseFault } from '../../storage/faults.ts'
-import { removeDatabaseFile, syncFile, syncFolder } from '../../storage/files.ts'
+import { removeDatabaseFile, syncFolder } from '../../storage/files.ts'
 import type { Progress } from '../edit.ts'
 import type { EngineParts } from '../engine.ts'
 import type { Tenant } from '../tenant.ts'
+import type { RowCounts } from './count.ts'
 import { type Format, formatByName, requireTableFor } from './import.ts'
 import { targetFile } from './paths.ts'
-import { exportRows } from './rows-export.ts'
-import { exportSqlite } from './sqlite-export.ts'
-import type { RowCounts } from './sqlite-import.ts'
+import type { CsvWriting } from './rows-export.ts'
 
 export interface ExportOptions {
   /** Absolute. */
@@ -20,9 +20,10 @@ export interface ExportOptions {
   readonly format?: Format
   /** The table whose rows csv, json and ndjson hold. */
   readonly table?: string
-  /** Between the fields of csv. A comma by default. */
-  readonly delimiter?: string
+  readonly csv?: CsvWriting
   readonly overwrite?: boolean
+  /** What the caller writes later waits for this: it is not to be in the file. */
+  readonly beforeWrites?: (snapshot: Promise<void>) => void
 }
 
 export interface Exported {
@@ -43,17 +44,26 @@ export async function exportFile(
 ): Promise<Exported> {
   const format = options.format ?? formatByName(options.path) ?? 'sqlite'
   requireTableFor(format, options.table)
-  const { overwrite = false, table = '', delimiter } = options
+  const { overwrite = false } = options
   const target = targetFile(parts, options.path, overwrite)
   const beside = `${target}.new-${randomBytes(6).toString('hex')}`
+  let snapshot!: () => void
+  const seen = new Promise<void>((resolve) => {
+    snapshot = resolve
+  })
+  options.beforeWrites?.(seen)
   try {
+    const rows = await tenant.keepInPlace(async (path) => {
+      progress.signal.throwIfAborted()
+      const { image, schema } = tenant.branch.head
+      const place = { source: path ?? image, target: beside }
+      const watch = { ...progress, snapshot }
+      if (format === 'sqlite') return parts.chores.run('exportSqlite', { ...place, tenant: tenant.name }, watch)
+      const table = findTable(schema, options.table ?? '') ?? refuse('tableNotFound', { table: options.table ?? '' })
+      const { csv = {} } = options
+      return { [table.name]: await parts.chores.run('exportRows', { ...place, table, format, csv }, watch) }
+    })
     progress.signal.throwIfAborted()
-    const rows =
-      format === 'sqlite'
-        ? await exportSqlite(tenant, beside, progress)
-        : { [table]: await exportRows(tenant, beside, { format, table, delimiter }, progress) }
-    progress.signal.throwIfAborted()
-    syncFile(beside)
     const bytes = fs.statSync(beside).size
     // Somebody may have made it meanwhile.
     targetFile(parts, options.path, overwrite)
@@ -64,5 +74,7 @@ export async function exportFile(
     removeDatabaseFile(beside)
     if (codeOf(error) === 'EACCES') refuse('pathRefused', { path: options.path, reason: 'it cannot be written' })
     return refuseFault(error, options.path)
+  } finally {
+    snapshot()
   }
 }

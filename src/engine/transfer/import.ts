@@ -1,11 +1,15 @@
 import { extname } from 'node:path'
+import type { Encoding } from '../../../protocol/encodings.ts'
 import { refuse } from '../../base/refusal.ts'
 import type { Progress } from '../edit.ts'
 import type { EngineParts } from '../engine.ts'
 import type { Tenant } from '../tenant.ts'
+import type { RowCounts } from './count.ts'
 import { sourceFile } from './paths.ts'
+import type { CsvReading, RecordFile } from './records.ts'
 import { importRows } from './rows-import.ts'
-import { hasMagic, importSqlite, type RowCounts } from './sqlite-import.ts'
+import { importSqlite } from './sqlite-import.ts'
+import { hasMagic } from './take-in.ts'
 
 export const formats = ['sqlite', 'csv', 'json', 'ndjson'] as const
 export type Format = (typeof formats)[number]
@@ -19,8 +23,9 @@ export interface ImportOptions {
   readonly table?: string
   /** Make the table, where there is none, from what the file holds. */
   readonly create?: boolean
-  /** Between the fields of csv. A comma by default. */
-  readonly delimiter?: string
+  readonly csv?: CsvReading
+  /** Of csv, json and ndjson. Absent: UTF-8, or what a byte order mark says. */
+  readonly encoding?: Encoding
   /** Kept in the history if the schema changes. */
   readonly message?: string
   readonly client?: string
@@ -46,9 +51,10 @@ export async function importFile(
   if (format === undefined) refuse('importFailed', { path: options.path, reason: 'what format? name it' })
   requireTableFor(format, options.table)
   if (format === 'sqlite') return importSqlite(parts, tenant, source, options, progress)
-  const { path, delimiter, table = '' } = options
+  const { path, csv = {}, encoding, table = '' } = options
   const { maxMessageBytes: maxLength } = parts.config.limits
-  return importRows(parts, tenant, { source, path, format, delimiter, maxLength }, { ...options, table }, progress)
+  const file: RecordFile = { source, path, format, csv, maxLength, ...(encoding && { encoding }) }
+  return importRows(parts, tenant, file, { ...options, table }, progress)
 }
 
 /** The format that a file's extension stands for. */

@@ -15,11 +15,12 @@ export class Inference implements RecordSink {
   readonly #kinds = new Map<string, Set<Kind>>()
   #header: Set<Kind>[] | undefined
 
+  header(names: Located<Fields> | undefined): void {
+    this.#header = names?.value.map((name) => this.#column(name ?? ''))
+  }
+
   fields({ value: fields }: Located<Fields>): void {
-    if (this.#header === undefined) {
-      this.#header = fields.map((name) => this.#column(name ?? ''))
-      return
-    }
+    this.#header ??= fields.map((_, at) => this.#column(`c${at + 1}`))
     for (const [at, text] of fields.entries()) if (text !== null) this.#header[at]?.add(kindOfText(text))
   }
 

@@ -1,4 +1,5 @@
 import type Database from 'better-sqlite3'
+import { isSystemColumn } from '../../../protocol/names.ts'
 import { ValueFault } from '../../../protocol/values.ts'
 import { Refusal } from '../../base/refusal.ts'
 import { refuseSqlError } from '../../query/errors.ts'
@@ -29,14 +30,14 @@ export class Inserter implements RecordSink {
     this.#now = clock.now()
   }
 
+  header(names: Located<Fields> | undefined): void {
+    if (!names) return
+    const columns = names.value.map((name) => name ?? '')
+    this.#header = this.#prepare(columns, names.line)
+  }
+
   fields({ line, value: fields }: Located<Fields>): void {
-    if (this.#header === undefined) {
-      this.#header = this.#prepare(
-        fields.map((name) => name ?? ''),
-        line,
-      )
-      return
-    }
+    this.#header ??= this.#prepare(this.#columns(fields.length), line)
     const { cells, params } = this.#header
     if (fields.length !== cells.length) {
       const isBlank = fields.length === 1 && fields[0] === null
@@ -70,6 +71,13 @@ export class Inserter implements RecordSink {
       }
     }
     this.#run(insert, line)
+  }
+
+  /** The columns that so many fields are for, where nobody names them: the table's, with or without those that are kept anyway. */
+  #columns(count: number): string[] {
+    const all = this.#table.columns.filter(({ generated }) => !generated).map(({ name }) => name)
+    const own = this.#table.systemColumns ? all.filter((name) => !isSystemColumn(name)) : all
+    return count === own.length ? own : all
   }
 
   #prepare(names: readonly string[], line: number): Insert {

@@ -44,6 +44,24 @@ export function targetFile(parts: EngineParts, given: string, overwrite: boolean
   return target
 }
 
+/** Where a folder is to be made, the links to it followed. Nothing is there. */
+export function newFolder(parts: EngineParts, given: string): string {
+  requirePlainPath(given)
+  const folder = path.join(realPath(path.dirname(given)), path.basename(given))
+  if (isInProject(parts, folder)) refuseOwn(given)
+  if (fs.lstatSync(folder, { throwIfNoEntry: false })) refuse('fileExists', { path: given })
+  return folder
+}
+
+/** A folder that is to be read, the links to it followed. */
+export function readableFolder(parts: EngineParts, given: string): string {
+  requirePlainPath(given)
+  const folder = realPath(given)
+  if (isInProject(parts, folder)) refuseOwn(given)
+  if (!fs.statSync(folder).isDirectory()) refuse('pathRefused', { path: given, reason: 'not a folder' })
+  return folder
+}
+
 function requirePlainPath(given: string): void {
   const reason = !path.isAbsolute(given)
     ? 'not an absolute path'

@@ -1,13 +1,15 @@
+import type { Encoding } from '../../../protocol/encodings.ts'
 import { refuse } from '../../base/refusal.ts'
 import type { Progress } from '../edit.ts'
 import { Slices } from '../slices.ts'
-import { CsvParser, type Fields } from './csv.ts'
+import { CsvParser, type CsvStyle, type Fields } from './csv.ts'
 import { JsonArrayParser, type JsonRow, NdjsonParser } from './json.ts'
 import { type Located, type RecordParser, readRecords, TextFault } from './text.ts'
 
 /** Takes what stands in a text file, one record after the other. Says by a `TextFault` what it cannot take. */
 export interface RecordSink {
-  /** A record of CSV; the first one names the columns. */
+  /** The columns that the records of a CSV file have, before the first of them. Undefined: nobody says. */
+  header(names: Located<Fields> | undefined): void
   fields(record: Located<Fields>): void
   object(record: Located<JsonRow>): void
 }
@@ -18,25 +20,38 @@ export interface RecordFile {
   /** As the client gave it. */
   readonly path: string
   readonly format: 'csv' | 'json' | 'ndjson'
-  readonly delimiter?: string
+  readonly csv: CsvReading
+  /** Absent: UTF-8, or what a byte order mark says. */
+  readonly encoding?: Encoding
   /** The longest record, in characters. */
   readonly maxLength: number
+}
+
+/** How a CSV file is read. */
+export interface CsvReading extends CsvStyle {
+  /** Whether the first record names the columns. True by default. */
+  readonly header?: boolean
+  /** The columns, in the order of the fields, whatever the file says of them. */
+  readonly columns?: readonly string[]
 }
 
 const recordsBetweenClockLooks = 32
 
 /** Hand every record of a file to `sink`, in slices. Refuses `importFailed` with the line of what is wrong. */
 export async function eachRecord(file: RecordFile, sink: RecordSink, stage: string, progress: Progress): Promise<void> {
-  const { maxLength, delimiter } = file
+  const { maxLength, csv } = file
   switch (file.format) {
     case 'csv': {
-      let hasHeader = false
-      await each(file, new CsvParser({ delimiter, maxLength }), stage, progress, (record) => {
-        hasHeader = true
-        sink.fields(record)
+      const { header = true, columns } = csv
+      const named = columns && { line: 1, value: [...columns] }
+      let hasBegun = !header
+      if (!header) inPlace(file.path, () => sink.header(named))
+      await each(file, new CsvParser({ ...csv, maxLength }), stage, progress, (record) => {
+        if (hasBegun) return sink.fields(record)
+        hasBegun = true
+        sink.header(named ?? record)
       })
-      if (!hasHeader)
-        refuse('importFailed', { path: file.path, line: 1, reason: 'the line of column names is missing' })
+      if (!hasBegun) refuse('importFailed', { path: file.path, line: 1, reason: 'the line of column names is missing' })
       return
     }
     case 'json':
@@ -47,7 +62,7 @@ export async function eachRecord(file: RecordFile, sink: RecordSink, stage: stri
 }
 
 async function each<T>(
-  { source, path }: RecordFile,
+  { source, path, encoding }: RecordFile,
   parser: RecordParser<T>,
   stage: string,
   progress: Progress,
@@ -61,7 +76,7 @@ async function each<T>(
     read = { bytes, total }
   }
   try {
-    for await (const batch of readRecords(source, parser, onBytes)) {
+    for await (const batch of readRecords(source, encoding, parser, onBytes)) {
       for (const record of batch) {
         take(record)
         if (++records % recordsBetweenClockLooks === 0 && slices.isOver) await slices.next(done)
@@ -74,6 +89,16 @@ async function each<T>(
   }
 }
 
-export function refuseText(path: string, { line, column, message }: TextFault): never {
+/** Refuse `importFailed` where `work` throws a `TextFault`. */
+export function inPlace<T>(path: string, work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    if (error instanceof TextFault) refuseText(path, error)
+    throw error
+  }
+}
+
+function refuseText(path: string, { line, column, message }: TextFault): never {
   return refuse('importFailed', { path, line, ...(column !== undefined && { column }), reason: message })
 }

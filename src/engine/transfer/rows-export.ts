@@ -1,60 +1,56 @@
 import { type FileHandle, open } from 'node:fs/promises'
 import type Database from 'better-sqlite3'
 import type { SqlValue, WireValue } from '../../../protocol/values.ts'
-import { refuse } from '../../base/refusal.ts'
-import { findTable, type Table } from '../../schema/model.ts'
+import type { Table } from '../../schema/model.ts'
 import { rowidName } from '../../schema/rows.ts'
 import { quoteName } from '../../schema/sql.ts'
+import { openMemory } from '../../storage/connection.ts'
+import type { Link } from '../chores/link.ts'
 import type { Progress } from '../edit.ts'
 import { Slices } from '../slices.ts'
-import type { Tenant } from '../tenant.ts'
 import { type Cell, cellOf } from './cells.ts'
 import { openSnapshot } from './copy.ts'
-import { csvLine } from './csv.ts'
+import { type CsvStyle, csvLine } from './csv.ts'
 
-export interface RowsExportOptions {
+export interface RowsExport {
+  /** The path of a tenant's file, or the bytes of an empty database. */
+  readonly source: string | Uint8Array
+  /** Where the rows go to; must not exist. */
+  readonly target: string
+  readonly table: Table
   readonly format: 'csv' | 'json' | 'ndjson'
-  readonly table: string
-  readonly delimiter?: string
+  readonly csv: CsvWriting
 }
 
-const chunkLength = 64 * 1024
+/** How a CSV file is written. */
+export interface CsvWriting extends CsvStyle {
+  /** Whether the columns are named in the first line. True by default. */
+  readonly header?: boolean
+}
+
+const chunkLength = 256 * 1024
 const rowsBetweenClockLooks = 32
 
-/** Write the rows of a table in the order of their ids. Computed columns are left out: an import computes them again. */
-export function exportRows(
-  tenant: Tenant,
-  target: string,
-  options: RowsExportOptions,
-  progress: Progress,
-): Promise<number> {
-  return tenant.keepInPlace((source) => {
-    const { schema } = tenant.branch.head
-    const table = findTable(schema, options.table) ?? refuse('tableNotFound', { table: options.table })
-    return exportTable(source, table, target, options, progress)
-  })
-}
-
-async function exportTable(
-  source: string | null,
-  table: Table,
-  target: string,
-  options: RowsExportOptions,
-  progress: Progress,
-): Promise<number> {
+/**
+ * In a process: write the rows of a table in the order of their ids, and have them on disk. Computed columns are left out: an
+ * import computes them again.
+ */
+export async function exportRows({ source, target, table, format, csv }: RowsExport, link: Link): Promise<number> {
   const cells = table.columns.filter(({ generated }) => !generated).map((column) => cellOf(table, column))
-  const text = writers[options.format](cells, options.delimiter)
-  const db = source === null ? undefined : await openSnapshot(source, progress.signal)
+  const text = writers[format](cells, csv)
+  const db = typeof source === 'string' ? await openSnapshot(source, link.signal) : openMemory(Buffer.from(source))
   try {
+    link.snapshot()
     const file = await open(target, 'wx', 0o600)
     try {
-      const rows = db ? rowsOf(db, table, cells) : []
-      return await writeRows(file, rows, text, progress)
+      const rows = await writeRows(file, rowsOf(db, table, cells), text, link)
+      await file.sync()
+      return rows
     } finally {
       await file.close()
     }
   } finally {
-    db?.close()
+    db.close()
   }
 }
 
@@ -68,12 +64,14 @@ async function writeRows(
   const slices = new Slices(progress)
   let count = 0
   let chunk = text.start
-  const done = () => ({ stage: 'rows', rows: count })
+  let bytes = 0
+  const done = () => ({ stage: 'rows', rows: count, bytes })
   for (const row of rows) {
     chunk += text.row(row, count === 0)
     count++
     if (chunk.length >= chunkLength) {
       await file.writeFile(chunk)
+      bytes += chunk.length
       chunk = ''
       await slices.next(done)
     } else if (count % rowsBetweenClockLooks === 0 && slices.isOver) await slices.next(done)
@@ -98,17 +96,19 @@ interface Writer {
 }
 
 const writers: {
-  readonly [format in RowsExportOptions['format']]: (cells: readonly Cell[], delimiter?: string) => Writer
+  readonly [format in RowsExport['format']]: (cells: readonly Cell[], csv: CsvWriting) => Writer
 } = {
-  csv: (cells, delimiter) => ({
-    start: csvLine(
-      cells.map(({ column }) => column.name),
-      delimiter,
-    ),
+  csv: (cells, { header = true, ...style }) => ({
+    start: header
+      ? csvLine(
+          cells.map(({ column }) => column.name),
+          style,
+        )
+      : '',
     row: (row) =>
       csvLine(
         cells.map((cell, at) => cell.toText(row[at] as SqlValue)),
-        delimiter,
+        style,
       ),
     end: () => '',
   }),

@@ -2,28 +2,34 @@ import fs from 'node:fs'
 import Database from 'better-sqlite3'
 import { touchPrefix } from '../../schema/print.ts'
 import { quoteName } from '../../schema/sql.ts'
-import type { Progress } from '../edit.ts'
-import type { Tenant } from '../tenant.ts'
-import { rowsOf, runAside } from './aside.ts'
+import { guarded } from '../../storage/faults.ts'
+import { syncFile } from '../../storage/files.ts'
+import type { Link } from '../chores/link.ts'
 import { copyDatabase } from './copy.ts'
-import { countSql, type RowCounts } from './sqlite-import.ts'
+import { countRows, type RowCounts } from './count.ts'
+
+export interface SqliteExport {
+  /** The path of a tenant's file, or the bytes of an empty database. */
+  readonly source: string | Uint8Array
+  /** Must not exist. */
+  readonly target: string
+  /** The tenant's name, for errors. */
+  readonly tenant: string
+}
 
 /**
- * Write the tenant as a plain SQLite file. The daemon's own tables are left out; the triggers that keep `updated_at`
- * are plain SQL and stay. Pages are copied as they are, so that row ids and the texts of the schema are too. Hence no
- * VACUUM, which may number rows anew: the few pages that the tables left behind are free, and overwritten with zeros.
+ * In a process: write the tenant as a plain SQLite file. The daemon's own tables are left out; the triggers that keep
+ * `updated_at` are plain SQL and stay. Pages are copied as they are, so that row ids and the texts of the schema are too. Hence
+ * no VACUUM, which may number rows anew: the few pages that the tables left behind are free, and overwritten with zeros.
  */
-export async function exportSqlite(tenant: Tenant, target: string, progress: Progress): Promise<RowCounts> {
-  await tenant.keepInPlace(async (source) => {
-    if (source === null) fs.writeFileSync(target, tenant.branch.head.image, { flag: 'wx', mode: 0o600 })
-    else await copyDatabase(source, target, progress)
-  })
+export async function exportSqlite({ source, target, tenant }: SqliteExport, link: Link): Promise<RowCounts> {
+  if (typeof source === 'string') await copyDatabase(source, target, link)
+  else fs.writeFileSync(target, source, { flag: 'wx', mode: 0o600 })
   const tables = removeOwnTables(target)
-  progress.report({ stage: 'count' })
-  const counts = await runAside(target, tables.map(countSql), progress.signal)
-  return Object.fromEntries(
-    tables.map((name, at) => [name, Number(rowsOf(counts[at], `tenant ${tenant.name}`)[0]?.[0])]),
-  )
+  link.report({ stage: 'count' })
+  const rows = guarded(`tenant ${tenant}`, () => countRows(target, tables))
+  syncFile(target)
+  return rows
 }
 
 /** Gives the names of the tables that stay. */

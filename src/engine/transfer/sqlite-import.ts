@@ -1,16 +1,13 @@
 import fs from 'node:fs'
-import { open } from 'node:fs/promises'
 import path from 'node:path'
 import Database from 'better-sqlite3'
 import { crashPoint } from '../../base/crash-point.ts'
 import { refuse } from '../../base/refusal.ts'
 import { liveKey } from '../../kv/table.ts'
 import { adopt } from '../../schema/diff.ts'
-import { differences, findColumn, isReservedName, type Schema } from '../../schema/model.ts'
+import { isReservedName } from '../../schema/model.ts'
 import { createTouchTrigger, touchPrefix } from '../../schema/print.ts'
-import { snapshot, verifySnapshot } from '../../schema/snapshot.ts'
 import { quoteName } from '../../schema/sql.ts'
-import { codeOf, refuseFault } from '../../storage/faults.ts'
 import { removeDatabaseFile, syncFile } from '../../storage/files.ts'
 import { markTable, writeChangeSet } from '../../storage/tenant-file.ts'
 import { editSchemaInTurn, type Progress } from '../edit.ts'
@@ -18,14 +15,13 @@ import type { EngineParts } from '../engine.ts'
 import type { Head } from '../heads.ts'
 import type { Tenant } from '../tenant.ts'
 import { holdPatiently } from '../writers.ts'
-import { rowsOf, runAside } from './aside.ts'
-import { copyDatabase } from './copy.ts'
 import type { Imported, ImportOptions } from './import.ts'
+import { isEmptySchema, requireFitting } from './take-in.ts'
 
 /**
  * Make an SQLite file a tenant, as it is:
  *
- *     copy to scratch ─▶ check ─▶ hold edits and writes ─▶ flip the head and place the file, in one catalog transaction
+ *     copy to scratch, check ─▶ hold edits and writes ─▶ flip the head and place the file, in one catalog transaction
  *
  * Where the branch has no schema yet, the file's becomes the branch's; else they have to be equal. The tenant's own
  * file, if it has one, goes first, and only if it has no rows: cut short after that, the tenant is as empty as before.
@@ -44,14 +40,9 @@ export async function importSqlite(
   try {
     await tenant.back()
     requireNoRows(tenant, options.path, parts.clock())
-    await copySource(source, scratch, options.path, progress)
+    const given = { source, scratch, given: options.path, schema: branch.head.schema }
+    const { rows, schema } = await parts.chores.run('takeIn', given, progress)
     crashPoint('import.copied')
-    const schema = readSchema(scratch, options.path, () => parts.ids.next())
-    requireFitting(branch.head.schema, schema)
-    const rows = await check(scratch, schema, options.path, progress)
-    // Here it takes nobody's time; where writers wait for it, little is left to do.
-    await syncLater(scratch)
-    crashPoint('import.checked')
 
     return await branch.editing.run(() =>
       holdPatiently(tenant, async () => {
@@ -81,7 +72,7 @@ export async function importSqlite(
             message,
             client: options.client,
             alongside: { record: place },
-            holding: tenant,
+            holding: [tenant],
           }
           const { changeSet } = await editSchemaInTurn(parts, branch, edit, progress)
           return { rows, changeSet }
@@ -95,126 +86,6 @@ export async function importSqlite(
   } finally {
     removeDatabaseFile(scratch)
   }
-}
-
-async function syncLater(file: string): Promise<void> {
-  const handle = await open(file, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
-}
-
-async function copySource(source: string, scratch: string, given: string, progress: Progress): Promise<void> {
-  if (!hasMagic(source)) refuse('notADatabase', { what: given })
-  try {
-    await copyDatabase(source, scratch, progress)
-  } catch (error) {
-    const code = codeOf(error)
-    if (code.startsWith('SQLITE_BUSY')) refuse('importFailed', { path: given, reason: 'another program has it locked' })
-    if (code.startsWith('SQLITE_READONLY') || code.startsWith('SQLITE_CANTOPEN')) {
-      refuse('importFailed', { path: given, reason: `it cannot be read: ${code}` }, { cause: error })
-    }
-    refuseFault(error, given)
-  }
-}
-
-/** Whether the file starts as every SQLite file does. */
-export function hasMagic(file: string): boolean {
-  const handle = fs.openSync(file, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK)
-  try {
-    const start = Buffer.alloc(16)
-    return fs.readSync(handle, start, 0, 16, 0) === 16 && start.toString('latin1') === 'SQLite format 3\0'
-  } finally {
-    fs.closeSync(handle)
-  }
-}
-
-function readSchema(scratch: string, given: string, newId: () => string): Schema {
-  try {
-    const db = new Database(scratch, { fileMustExist: true })
-    try {
-      // A copy in WAL mode cannot be read without writing beside it.
-      db.pragma('journal_mode = delete')
-      db.pragma('trusted_schema = off')
-      requireNoReservedNames(db)
-      const schema = snapshot(db, newId)
-      const lost = verifySnapshot(db, schema)
-      if (lost.length > 0) refuse('notSupported', { what: lost.join('; ') })
-      return schema
-    } finally {
-      db.close()
-    }
-  } catch (error) {
-    if (error instanceof Database.SqliteError && error.code === 'SQLITE_ERROR') {
-      refuse('importFailed', { path: given, reason: error.message }, { cause: error })
-    }
-    return refuseFault(error, given)
-  }
-}
-
-/** What a file of ours has under such names is left out of its export, but for the triggers that keep `updated_at`. */
-function requireNoReservedNames(db: Database.Database): void {
-  const objects = db.prepare<[], SchemaObject>('select type, name, tbl_name as "table" from sqlite_schema').all()
-  const reserved = objects.find(({ type, name, table }) => {
-    const isTouch = type === 'trigger' && name.startsWith(touchPrefix) && !table.startsWith('__')
-    return name.startsWith('__') && !isTouch
-  })
-  if (reserved)
-    refuse('notSupported', { what: `${reserved.type} ${reserved.name}: names that start with __ are reserved` })
-}
-
-interface SchemaObject {
-  readonly type: string
-  readonly name: string
-  readonly table: string
-}
-
-function requireFitting(ours: Schema, theirs: Schema): void {
-  for (const table of theirs.tables) {
-    const isTouchable = ['id', 'created_at', 'updated_at'].every((name) => findColumn(table, name))
-    if (table.systemColumns && !isTouchable) {
-      refuse('notSupported', { what: `table ${table.name}: a trigger’s name starts with ${touchPrefix}` })
-    }
-  }
-  if (isEmptySchema(ours)) return
-  const found = differences(ours, theirs)
-  if (found.length > 0) refuse('schemaMismatch', { differences: found })
-}
-
-function isEmptySchema({ tables, indexes, views, triggers, virtualTables }: Schema): boolean {
-  return [tables, indexes, views, triggers, virtualTables].every((list) => list.length === 0)
-}
-
-/** SQLite's own checks of the copy; gives the count of rows of each table. */
-async function check(scratch: string, schema: Schema, given: string, progress: Progress): Promise<RowCounts> {
-  progress.report({ stage: 'check' })
-  const tables = [...schema.tables, ...schema.virtualTables].map(({ name }) => name)
-  const [integrity, orphans, ...counts] = await runAside(
-    scratch,
-    [
-      'pragma integrity_check(10)',
-      'select "table", rowid, parent from pragma_foreign_key_check limit 10',
-      ...tables.map(countSql),
-    ],
-    progress.signal,
-  )
-  const faults = rowsOf(integrity, given).map(([text]) => String(text))
-  if (faults.join() !== 'ok') refuse('corrupt', { what: given, reason: faults.join('; ') })
-  if (orphans && 'error' in orphans) refuse('importFailed', { path: given, reason: orphans.error })
-  const named = rowsOf(orphans, given)
-  if (named.length > 0) {
-    const reason = named.map(([table, rowid, parent]) => `row ${rowid} of ${table} refers to no row of ${parent}`)
-    refuse('importFailed', { path: given, reason: reason.join('; ') })
-  }
-  return Object.fromEntries(tables.map((name, at) => [name, Number(rowsOf(counts[at], given)[0]?.[0])]))
-}
-
-export type RowCounts = { readonly [table: string]: number }
-
-export function countSql(table: string): string {
-  return `select count(*) from ${quoteName(table)}`
 }
 
 /** Refuse if any table of the tenant has a row, be it the daemon's own but the mark; a key that has expired is none. */

@@ -1,8 +1,8 @@
-import { isUtf8 } from 'node:buffer'
 import { constants } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
+import type { Encoding } from '../../../protocol/encodings.ts'
 
-const chunkBytes = 128 * 1024
+const chunkBytes = 256 * 1024
 
 /** Why a file's text cannot be taken, and where. */
 export class TextFault extends Error {
@@ -33,6 +33,7 @@ export interface RecordParser<T> {
 /** The records of a file, a chunk's at a time. `onBytes` is told how far it was read. */
 export async function* readRecords<T>(
   file: string,
+  encoding: Encoding | undefined,
   parser: RecordParser<T>,
   onBytes: (bytes: number, total: number) => void,
 ): AsyncGenerator<Located<T>[]> {
@@ -40,7 +41,7 @@ export async function* readRecords<T>(
   try {
     const { size } = await handle.stat()
     let bytes = 0
-    for await (const { text, length } of readText(handle)) {
+    for await (const { text, length } of readText(handle, encoding)) {
       bytes += length
       onBytes(bytes, size)
       yield parser.push(text)
@@ -51,43 +52,75 @@ export async function* readRecords<T>(
   }
 }
 
-/** UTF-8 and nothing else; a byte order mark at the start is left out. */
-async function* readText(handle: FileHandle): AsyncGenerator<{ text: string; length: number }> {
-  const decoder = new TextDecoder('utf-8', { fatal: true })
+/** Text of this encoding and nothing else; a byte order mark at the start is left out, and decides where none is named. */
+async function* readText(
+  handle: FileHandle,
+  given: Encoding | undefined,
+): AsyncGenerator<{ text: string; length: number }> {
   const buffer = Buffer.alloc(chunkBytes)
+  let encoding: Encoding | undefined = given === 'utf-16' ? undefined : given
+  let decode: ((chunk: Uint8Array) => string) | undefined
   let line = 1
   for (;;) {
     const { bytesRead } = await handle.read(buffer, 0, chunkBytes, null)
     const chunk = buffer.subarray(0, bytesRead)
+    encoding ??= encodingOf(chunk, given)
+    decode ??= decoderOf(encoding)
     let text: string
     try {
-      text = decoder.decode(chunk, { stream: bytesRead > 0 })
+      text = decode(chunk)
     } catch (error) {
       if (!(error instanceof TypeError)) throw error
-      throw new TextFault(line + linesBeforeFault(chunk), 'not UTF-8')
+      throw new TextFault(line + linesBeforeFault(chunk, encoding), `not ${encoding.toUpperCase()}`)
     }
     if (text !== '') yield { text, length: bytesRead }
     if (bytesRead === 0) return
-    line += count(chunk, newline)
+    line += count(text, '\n')
   }
 }
 
-const newline = 0x0a
+function encodingOf(start: Uint8Array, given: Encoding | undefined): Encoding {
+  if (start[0] === 0xfe && start[1] === 0xff) return 'utf-16be'
+  if (start[0] === 0xff && start[1] === 0xfe) return 'utf-16le'
+  return given === 'utf-16' ? 'utf-16le' : 'utf-8'
+}
 
-/** How many lines end before the first byte that is no UTF-8. A character may have begun in the chunk before. */
-function linesBeforeFault(chunk: Uint8Array): number {
+/** Takes chunks in order; an empty one is the end. Throws a `TypeError` where the bytes are no text. */
+function decoderOf(encoding: Encoding): (chunk: Uint8Array) => string {
+  // Not by TextDecoder, to which latin1 is windows-1252.
+  if (encoding === 'latin1') return (chunk) => Buffer.from(chunk).toString('latin1')
+  const decoder = new TextDecoder(encoding, { fatal: true })
+  return (chunk) => decoder.decode(chunk, { stream: chunk.length > 0 })
+}
+
+/** How many lines end before the first byte of a chunk that is no text. A character may have begun in the chunk before. */
+function linesBeforeFault(chunk: Uint8Array, encoding: Encoding): number {
+  const isText = (end: number) => {
+    const start = encoding === 'utf-8' ? continuations(chunk) : 0
+    try {
+      new TextDecoder(encoding, { fatal: true }).decode(chunk.subarray(start, end), { stream: true })
+      return true
+    } catch {
+      return false
+    }
+  }
+  let [good, bad] = [0, chunk.length]
+  while (bad - good > 1) {
+    const middle = (good + bad) >> 1
+    if (isText(middle)) good = middle
+    else bad = middle
+  }
+  return count(new TextDecoder(encoding).decode(chunk.subarray(0, good)), '\n')
+}
+
+function continuations(chunk: Uint8Array): number {
   let start = 0
   while (start < 3 && ((chunk[start] ?? 0) & 0xc0) === 0x80) start++
-  for (let lines = 0; ; lines++) {
-    const end = chunk.indexOf(newline, start)
-    if (end < 0) return start >= chunk.length || isUtf8(chunk.subarray(start)) ? 0 : lines
-    if (!isUtf8(chunk.subarray(start, end))) return lines
-    start = end + 1
-  }
+  return start
 }
 
-function count(chunk: Uint8Array, byte: number): number {
+function count(text: string, part: string): number {
   let found = 0
-  for (let at = chunk.indexOf(byte); at >= 0; at = chunk.indexOf(byte, at + 1)) found++
+  for (let at = text.indexOf(part); at >= 0; at = text.indexOf(part, at + 1)) found++
   return found
 }

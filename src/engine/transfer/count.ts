@@ -1,0 +1,22 @@
+import { quoteName } from '../../schema/sql.ts'
+import { openReadOnly } from '../../storage/connection.ts'
+
+export type RowCounts = { readonly [table: string]: number }
+
+/** How many rows each of these tables has. Reads all of them. */
+export function countRows(file: string, tables: readonly string[]): RowCounts {
+  const db = openReadOnly(file)
+  try {
+    return Object.fromEntries(
+      tables.map((name) => [
+        name,
+        db
+          .prepare(`select count(*) from ${quoteName(name)}`)
+          .pluck()
+          .get() as number,
+      ]),
+    )
+  } finally {
+    db.close()
+  }
+}
