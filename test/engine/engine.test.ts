@@ -568,6 +568,9 @@ describe('maintenance', () => {
     ['branch.create', { name: 'm' }],
     ['row.update', { table: 't', rows: [{ a: 1, b: 2 }] }],
     ['row.insert', { table: 't', rows: [{ a: 2 }] }],
+    ['row.upsert', { table: 't', rows: [{ a: 1, b: 3 }] }],
+    ['row.updateWhere', { table: 't', where: { a: 1 }, set: { b: 4 } }],
+    ['row.deleteWhere', { table: 't', where: { a: 2 } }],
     ['row.delete', { table: 't', ids: [1] }],
     ['query.execute', { sql: 'delete from t' }],
     ['query.batch', { statements: [{ sql: 'delete from t' }] }],
@@ -582,6 +585,7 @@ describe('maintenance', () => {
     ['tenant.import', { path: file, table: 't' }],
     ['tenant.vacuum', {}],
     ['tenant.create', { name: 'n' }],
+    ['tenant.copy', { source: 'x', name: 'z' }],
     ['tenant.rename', { name: 'x', newName: 'w' }],
     ['tenant.delete', { name: 'y' }],
     ['index.create', { table: 't', columns: ['a'] }],
@@ -600,10 +604,15 @@ describe('maintenance', () => {
     ['schema.apply', { changes: [{ kind: 'createView', name: 'w', sql: 'select 1' }] }],
     ['database.delete', { name: 'd' }],
   ]
-  /** These make maintenance, end it, make a database that nobody has put under it, or end what was begun before it. */
+  /**
+   * These make maintenance, end it, make a database that nobody has put under it, end what was begun before it, or write
+   * nothing of a branch that is there.
+   */
   const others = [
     ...['database.create', 'database.setMaintenance', 'branch.setMaintenance'],
     ...['transaction.commit', 'transaction.rollback'],
+    ...['backup.create', 'backup.restore', 'backup.delete'],
+    ...['plugin.load', 'plugin.unload', 'plugin.register'],
   ]
 
   test('is known to every method that writes', () => {
