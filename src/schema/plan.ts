@@ -34,17 +34,7 @@ import { brokenReferences, childProofs, indexProofs, reshapeProofs } from './pro
 import type { Reshape, Rows } from './rows.ts'
 import { affinity, noRows, renamedColumnRows, reshapedRows, rowidName, rowsOf, withRows } from './rows.ts'
 import type { Token } from './sql.ts'
-import {
-  expressionText,
-  foldName,
-  hasComment,
-  isOperator,
-  literal,
-  quoteName,
-  quoteText,
-  sameName,
-  tokenize,
-} from './sql.ts'
+import { expressionText, foldName, hasComment, literal, quoteName, quoteText, sameName, tokenize } from './sql.ts'
 
 export type { Proof } from './proofs.ts'
 
@@ -476,14 +466,15 @@ function planCreateTrigger(planner: Planner, { trigger }: ChangeOf<'createTrigge
   return stepsOnly(planner, [{ sql: parsed.sql, inverse: `DROP TRIGGER ${quoteName(trigger.name)}` }])
 }
 
-/** Rows are written without a look at what their triggers do, so what no client may touch is not named in one. */
+/**
+ * Rows are written without a look at what their triggers do, so tables of the daemon's own are not named in one. Those of
+ * SQLite, which files that are adopted may name, it protects itself.
+ */
 function requireNoSystemTable(planner: Planner, sql: string): void {
   const tokens = tokenize(sql)
   const isName = ({ kind }: Token) => kind === 'word' || kind === 'name'
-  const reserved = tokens.find((token, at) => {
-    return isName(token) && isReservedName(token.value) && !isOperator(tokens[at + 1], '(')
-  })
-  if (reserved) invalid(planner, `it names ${reserved.value}; names that start with __ or sqlite_ are reserved`)
+  const reserved = tokens.find((token) => isName(token) && token.value.startsWith('__'))
+  if (reserved) invalid(planner, `it names ${reserved.value}; names that start with __ are reserved`)
 }
 
 /** A step of SQLite's own ALTER TABLE, with the proofs that a rebuild to the same shape would need. */
