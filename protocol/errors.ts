@@ -137,6 +137,37 @@ export const errors = {
     data: z.object({ branch: z.string(), changeSet: z.string() }),
   },
 
+  // Encryption
+  tenantLocked: {
+    code: 1130,
+    message: 'The tenant is encrypted, and locked for this session',
+    data: z.object({ database: z.string(), branch: z.string(), tenants: z.array(z.string()).describe('at most 100') }),
+    hint: 'give its key with the call, or tenant.unlock it',
+  },
+  wrongKey: {
+    code: 1131,
+    message: 'Wrong key',
+    data: z.object({ what: z.string() }),
+  },
+  tenantNotEncrypted: {
+    code: 1132,
+    message: 'A key was given for a tenant that is not encrypted',
+    data: z.object({ database: z.string(), branch: z.string(), tenant: z.string() }),
+    hint: 'tenant.encrypt encrypts it',
+  },
+  tenantEncrypted: {
+    code: 1133,
+    message: 'The tenant is encrypted already',
+    data: z.object({ database: z.string(), branch: z.string(), tenant: z.string() }),
+    hint: 'tenant.rekey gives it another key',
+  },
+  plaintextRefused: {
+    code: 1134,
+    message: 'An encrypted tenant’s rows leave it in plain text only if that is asked for',
+    data: z.object({ tenant: z.string(), format: z.string() }),
+    hint: 'with plaintext: true they do; format sqlite is encrypted with the tenant’s key otherwise',
+  },
+
   // Schema
   tableNotFound: { code: 1200, message: 'No such table', data: z.object({ table: z.string() }) },
   tableExists: { code: 1201, message: 'A table or view of this name exists', data: z.object({ table: z.string() }) },

@@ -91,6 +91,11 @@ export async function pointRead(bench) {
 
 export async function fillCinch(client, count, params = {}) {
   await client.call('table.create', table)
+  await fillTenant(client, count, params)
+}
+
+/** The rows of a table that is there. */
+export async function fillTenant(client, count, params = {}) {
   const step = 10_000
   for (let from = 1; from <= count; from += step) {
     const rows = Array.from({ length: Math.min(step, count - from + 1) }, (_, at) => objectOf(from + at))

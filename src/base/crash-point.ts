@@ -70,6 +70,13 @@ export const crashPoints = [
   'firstWrite.fileMade',
   'firstWrite.recording',
   'firstWrite.recorded',
+  // A tenant is encrypted, decrypted, or encrypted with another key.
+  'reencrypt.written',
+  'reencrypt.planning',
+  'reencrypt.planned',
+  'reencrypt.replaced',
+  'reencrypt.recording',
+  'reencrypt.recorded',
   // The first write after a fork, by who does not own the file and by who does.
   'share.checkpointed',
   'takeCopy.copied',

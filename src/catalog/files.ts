@@ -27,6 +27,7 @@ export class Files {
   readonly #setFault: Database.Statement
   readonly #setPath: Database.Statement
   readonly #setOwner: Database.Statement
+  readonly #setCipher: Database.Statement
   readonly #moveFolder: Database.Statement
   readonly #setPrivateSince: Database.Statement
   readonly #ownedBy: Database.Statement<[number], FileRow>
@@ -45,12 +46,13 @@ export class Files {
     // By the index of paths: a page costs what is on it, however many were before it.
     this.#behind = db.prepare(`
       select ${columns} from file
-      where +branch_id = $branchId and change_set <> $head and fault is null
+      where +branch_id = $branchId and change_set <> $head and fault is null and cipher is null
         and path > $after and path > $folder || '/' and path < $folder || '0'
       order by path limit $limit
     `)
     this.#counts = db.prepare(`
-      select count(*) as total, count(*) filter (where change_set = $head) as atHead, count(fault) as failed
+      select count(*) as total, count(*) filter (where change_set = $head) as atHead, count(fault) as failed,
+        count(*) filter (where change_set <> $head and fault is null and cipher is not null) as locked
       from file where branch_id = $branchId
     `)
     this.#setChangeSet = db.prepare('update file set change_set = $changeSet, fault = null where id = $id')
@@ -59,6 +61,7 @@ export class Files {
     this.#setOwner = db.prepare(`
       update file set branch_id = $branchId, path = $path, private_since = -1 where id = $id
     `)
+    this.#setCipher = db.prepare('update file set cipher = $cipher, fault = null where id = $id')
     this.#moveFolder = db.prepare(`
       update file set path = $to || substr(path, length($from) + 1) where branch_id = $branchId and substr(path, 1, length($from) + 1) = $from || '/'
     `)
@@ -92,7 +95,7 @@ export class Files {
 
   /**
    * Files of a branch, all of which lie in `folder`, that were last seen behind its head, in the order of their paths;
-   * those that cannot follow are left out.
+   * those that cannot follow are left out, and those that are encrypted: they follow when somebody uses them.
    */
   behind(params: BehindParams): FileRow[] {
     return this.#behind.all(params)
@@ -117,6 +120,11 @@ export class Files {
   /** Hand a file to another branch, under whose name it lies now. It may be shared: its first write looks. */
   setOwner(id: number, branchId: number, path: string): void {
     this.#setOwner.run({ id, branchId, path })
+  }
+
+  /** Another file lies in its place, encrypted otherwise. */
+  setCipher(id: number, cipher: string | null): void {
+    this.#setCipher.run({ id, cipher })
   }
 
   /** A branch's files lie in another folder. */
@@ -159,6 +167,8 @@ export interface FileCounts {
   readonly total: number
   readonly atHead: number
   readonly failed: number
+  /** Behind, and encrypted. */
+  readonly locked: number
 }
 
 const columns = 'id, branch_id as branchId, path, private_since as privateSince, change_set as changeSet, fault, cipher'

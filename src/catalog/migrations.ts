@@ -85,6 +85,9 @@ const migrations: readonly string[] = [
   ) strict, without rowid;
   create index tenant_by_file on tenant (file_id) where file_id is not null;
   `,
+  `
+  alter table tenant add column cipher text;
+  `,
 ]
 
 /** Bring the catalog to the format of this version. Refuses one that a newer version wrote. */

@@ -5,7 +5,7 @@ import type { PlannedChangeSet } from './change-sets.ts'
  * What a catalog write and the disk have to agree on, where they cannot change at once. Deleted when they do; what is found
  * at start is settled then. Each can be settled twice.
  */
-export type Plan = (MoveFolder | Flip) & { readonly id: number }
+export type Plan = (MoveFolder | Flip | Reencrypt) & { readonly id: number }
 
 /** Written in the write that speaks of the folder's new name already: the move is made up for. */
 interface MoveFolder {
@@ -22,6 +22,14 @@ interface Flip {
   readonly changeSet: PlannedChangeSet
 }
 
+/** Written before a file is replaced by one that is encrypted otherwise: how the file starts tells which of them it is. */
+interface Reencrypt {
+  readonly kind: 'reencrypt'
+  readonly branchId: number
+  readonly fileId: number
+  readonly cipher: string | null
+}
+
 export class Plans {
   readonly #insert: Database.Statement
   readonly #all: Database.Statement<[], { id: number; kind: Plan['kind']; data: string }>
@@ -33,7 +41,7 @@ export class Plans {
     this.#delete = db.prepare('delete from plan where id = ?')
   }
 
-  insert(plan: MoveFolder | Flip): Plan {
+  insert(plan: MoveFolder | Flip | Reencrypt): Plan {
     const { kind, ...data } = plan
     const { lastInsertRowid } = this.#insert.run({ kind, data: JSON.stringify(data) })
     return { id: Number(lastInsertRowid), ...plan }

@@ -12,6 +12,8 @@ export interface TenantRow {
   readonly deleted: 0 | 1
   /** Null: the tenant has no file yet, and every table of it is empty. */
   readonly fileId: number | null
+  /** How its file is encrypted, or will be once there is one; null: it is not. */
+  readonly cipher: string | null
   readonly description: string | null
   readonly createdAt: string
 }
@@ -21,6 +23,7 @@ export class Tenants {
   readonly #deciding: Database.Statement<[{ branchId: number; name: string; asOf: number }], TenantRow>
   readonly #page: Database.Statement<[PageParams], TenantRow>
   readonly #setFile: Database.Statement
+  readonly #setCipher: Database.Statement
   readonly #remove: Database.Statement
   readonly #usersOfFile: Database.Statement<[number], TenantRow>
   readonly #deleteOfBranch: Database.Statement
@@ -30,8 +33,8 @@ export class Tenants {
 
   constructor(db: Database.Database) {
     this.#insert = db.prepare(`
-      insert into tenant (branch_id, name, created, deleted, file_id, description, created_at)
-      values ($branchId, $name, $created, $deleted, $fileId, $description, $createdAt)
+      insert into tenant (branch_id, name, created, deleted, file_id, cipher, description, created_at)
+      values ($branchId, $name, $created, $deleted, $fileId, $cipher, $description, $createdAt)
     `)
     this.#deciding = db.prepare(`
       select ${columns} from tenant
@@ -50,6 +53,9 @@ export class Tenants {
     `)
     this.#setFile = db.prepare(`
       update tenant set file_id = $fileId where branch_id = $branchId and name = $name and created = $created
+    `)
+    this.#setCipher = db.prepare(`
+      update tenant set cipher = $cipher where branch_id = $branchId and name = $name and created = $created
     `)
     this.#remove = db.prepare('delete from tenant where branch_id = $branchId and name = $name and created = $created')
     this.#letGoOfFile = db.prepare('update tenant set file_id = null where file_id = ?')
@@ -77,6 +83,10 @@ export class Tenants {
 
   setFile({ branchId, name, created }: TenantRow, fileId: number | null): void {
     this.#setFile.run({ branchId, name, created, fileId })
+  }
+
+  setCipher({ branchId, name, created }: TenantRow, cipher: string | null): void {
+    this.#setCipher.run({ branchId, name, created, cipher })
   }
 
   remove({ branchId, name, created }: TenantRow): void {
@@ -117,4 +127,5 @@ interface PageParams {
   readonly limit: number
 }
 
-const columns = 'branch_id as branchId, name, created, deleted, file_id as fileId, description, created_at as createdAt'
+const columns =
+  'branch_id as branchId, name, created, deleted, file_id as fileId, cipher, description, created_at as createdAt'

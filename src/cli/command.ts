@@ -1,6 +1,7 @@
 import type { Argv } from 'yargs'
 import type { MethodName, ParamsOf, ResultOf } from '../client/client.ts'
 import type { Context } from './context.ts'
+import type { Key } from './key.ts'
 import type { Output } from './output.ts'
 
 /** What every command takes. */
@@ -10,6 +11,10 @@ export interface Globals {
   readonly branch?: string
   readonly tenant?: string
   readonly json: boolean
+  readonly tenantKey?: string
+  readonly keyFile?: string
+  readonly keyCommand?: string
+  readonly keyPrompt?: boolean
 }
 
 /** What a command takes, and what it does. */
@@ -58,6 +63,29 @@ export function call<M extends MethodName, A extends Globals>(
   }
 }
 
+/** The same, with the key if one is given. */
+export function keyedCall<M extends KeyedMethod, A extends Globals>(
+  method: M,
+  params: (args: A) => ParamsOf<M>,
+  show: (output: Output, result: ResultOf<M>, args: A) => void,
+): Run<A> {
+  return async (context, args) => {
+    const result = await context.call(method, { ...params(args), key: await context.key() } as ParamsOf<M>)
+    context.output.result(result, () => show(context.output, result, args))
+  }
+}
+
+/** The methods that take the key of a tenant. */
+type KeyedMethod = { [M in MethodName]: ParamsOf<M> extends { key?: Key } ? M : never }[MethodName]
+
+/** A command that looks at rows of the tenant in scope: if a key is given, the tenant is unlocked for it. */
+export function unlocked<A extends Globals>(run: Run<A>): Run<A> {
+  return async (context, args) => {
+    await context.unlock()
+    await run(context, args)
+  }
+}
+
 export interface YesOption {
   readonly yes: boolean
 }
@@ -99,6 +127,7 @@ export function edit<M extends EditMethod, A extends Globals & EditOptions>(
 ): Run<A> {
   return async (context, args) => {
     const { dryRun, message } = args
+    await context.unlock()
     // Every edit method takes these two beside its own parameters.
     const edited = { ...(await params(args)), dryRun, message } as ParamsOf<M>
     const result: ResultOf<'schema.apply'> = await context.call(method, edited)

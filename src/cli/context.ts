@@ -3,7 +3,8 @@ import path from 'node:path'
 import { productVersion } from '../../protocol/version.ts'
 import type { Client, MethodName, ParamsOf, ResultOf } from '../client/client.ts'
 import type { Globals } from './command.ts'
-import { CliError } from './errors.ts'
+import { CliError, UsageError } from './errors.ts'
+import { type Key, readKey, takeKeyFromEnvironment } from './key.ts'
 import { Output } from './output.ts'
 
 interface Scope {
@@ -16,6 +17,7 @@ interface Scope {
 export class Context implements AsyncDisposable {
   readonly output: Output
   readonly #args: Globals
+  readonly #environmentKey = takeKeyFromEnvironment()
   #client: Promise<Client> | undefined
 
   constructor(args: Globals) {
@@ -58,6 +60,30 @@ export class Context implements AsyncDisposable {
     } finally {
       this.output.endProgress()
     }
+  }
+
+  /** The key of an encrypted tenant, as the options or the environment say. */
+  async key(): Promise<Key | undefined> {
+    const { tenantKey: text, keyFile: file, keyCommand: command, keyPrompt: prompt } = this.#args
+    if (text !== undefined) {
+      this.output.warn('other users of this machine can see a key on the command line; --key-file keeps it from them')
+    }
+    const key = await readKey({ text, file, command, prompt }, 'key', 'Key')
+    return key ?? readKey({ text: this.#environmentKey }, 'CINCH_TENANT_KEY', '')
+  }
+
+  /** The same where there has to be one. */
+  async requireKey(): Promise<Key> {
+    const key = await this.key()
+    if (key === undefined)
+      throw new UsageError('a key is missing: --key-file, --key-command, --key-prompt or CINCH_TENANT_KEY')
+    return key
+  }
+
+  /** If a key is given, unlock the tenant in scope for the calls of this command. */
+  async unlock(): Promise<void> {
+    const key = await this.key()
+    if (key !== undefined) await this.call('tenant.unlock', { key })
   }
 
   /** Ask on a terminal; elsewhere, refuse. */

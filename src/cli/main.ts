@@ -203,6 +203,14 @@ const globals = {
   branch: { type: 'string', requiresArg: true, describe: 'default: activeBranch of .cinchdb/config.json' },
   tenant: { type: 'string', requiresArg: true, describe: 'default: main' },
   json: { type: 'boolean', default: false, describe: 'print one JSON value, as the daemon answers; errors too' },
+  'key-file': { type: 'string', requiresArg: true, describe: 'a file with an encrypted tenant’s key' },
+  'key-command': { type: 'string', requiresArg: true, describe: 'a command that prints the key' },
+  'key-prompt': { type: 'boolean', describe: 'ask for the key' },
+  'tenant-key': {
+    type: 'string',
+    requiresArg: true,
+    describe: 'the key itself, also as --key; CINCH_TENANT_KEY is safer',
+  },
 } as const
 
 interface Level {
@@ -254,10 +262,12 @@ function refuseRepeated(args: Readonly<Record<string, unknown>>, options: unknow
 /**
  * yargs reads positional words a second time, as options where they start with a dash: `-`, and what follows `--`. And it
  * takes the quotes off `--option="text"`. A NUL before them, which no word of a command line can hold, keeps them what
- * they are; `--` has then done its work.
+ * they are; `--` has then done its work. `--key` gets a name here that is no command’s own argument.
  */
 function marked(args: readonly string[]): string[] {
-  const options = optionsOf(args).map((arg) => (arg === '-' ? `\0${arg}` : arg.replace(/^(-[^=]*=)(["'])/, '$1\0$2')))
+  const options = optionsOf(args)
+    .map((arg) => arg.replace(/^--key(?==|$)/, '--tenant-key'))
+    .map((arg) => (arg === '-' ? `\0${arg}` : arg.replace(/^(-[^=]*=)(["'])/, '$1\0$2')))
   const words = args.slice(options.length + 1).map((arg) => (arg.startsWith('-') ? `\0${arg}` : arg))
   return [...options, ...words]
 }

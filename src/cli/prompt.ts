@@ -1,5 +1,6 @@
 import process from 'node:process'
 import { createInterface } from 'node:readline/promises'
+import { Writable } from 'node:stream'
 
 /** Whether somebody sits there who can be asked. */
 export function canAsk(): boolean {
@@ -15,5 +16,20 @@ export async function ask(question: string): Promise<boolean> {
     return /^y(es)?$/i.test(answer.trim())
   } finally {
     terminal.close()
+  }
+}
+
+/** Ask for what nobody is to see. */
+export async function askSecret(question: string): Promise<string> {
+  const nowhere = new Writable({ write: (_, __, done) => done() })
+  // The terminal shows nothing from here on: before that, nothing is to be typed.
+  const terminal = createInterface({ input: process.stdin, output: nowhere, terminal: true })
+  try {
+    process.stderr.write(`${question}: `)
+    const closed = new Promise<string>((resolve) => terminal.once('close', () => resolve('')))
+    return await Promise.race([terminal.question(''), closed])
+  } finally {
+    terminal.close()
+    process.stderr.write('\n')
   }
 }

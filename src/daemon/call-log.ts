@@ -6,7 +6,7 @@ import type { Session } from '../rpc/session.ts'
 
 /**
  * A line for every call, at level debug: which session and request, method, time and outcome. Parameters are in it only
- * where the settings say so, and keys of encrypted tenants never.
+ * where the settings say so, and never those of calls for encrypted tenants, nor keys.
  */
 export class CallLog {
   readonly #log: Logger
@@ -24,9 +24,7 @@ export class CallLog {
   write(
     session: Session,
     { id, method, params }: Readonly<Record<string, unknown>>,
-    lane: LaneName,
-    ms: number,
-    failure: ErrorKind | undefined,
+    { lane, ms, failure, isSecret }: CallOutcome,
   ): void {
     this.#log.debug(
       {
@@ -35,11 +33,19 @@ export class CallLog {
         lane,
         ms: Math.round(ms * 1_000) / 1_000,
         outcome: failure ?? 'ok',
-        ...(this.#withParameters && { params: shown(params) }),
+        ...(this.#withParameters && { params: isSecret ? '[encrypted tenant]' : shown(params) }),
       },
       'call',
     )
   }
+}
+
+export interface CallOutcome {
+  readonly lane: LaneName
+  readonly ms: number
+  readonly failure: ErrorKind | undefined
+  /** It was about an encrypted tenant, whose rows are in its own file alone. */
+  readonly isSecret: boolean
 }
 
 const debug = 20

@@ -3,10 +3,10 @@ import net from 'node:net'
 import type { Readable, Writable } from 'node:stream'
 import type { Logger } from 'pino'
 import { type ErrorKind, wireError } from '../../protocol/errors.ts'
-import type { LaneName } from '../../protocol/lanes.ts'
 import { productVersion, protocolVersion } from '../../protocol/version.ts'
 import { refuse } from '../base/refusal.ts'
 import { Engine } from '../engine/engine.ts'
+import { Keyring } from '../engine/keys.ts'
 import type { Tenant } from '../engine/tenant.ts'
 import type { DaemonControl } from '../methods/method.ts'
 import { openrpc } from '../methods/openrpc.ts'
@@ -46,6 +46,8 @@ export class Daemon implements DaemonControl, Observer, AsyncDisposable {
   readonly #sessions = new Set<Session>()
   readonly #dispatcher: Dispatcher<DaemonCall>
   readonly #stats = new Stats()
+  /** What sessions have unlocked. */
+  readonly #keyrings = new Map<Session, Keyring>()
   readonly #slow = new SlowStatements()
   readonly #callLog: CallLog
   readonly #startedAt = performance.now()
@@ -123,6 +125,16 @@ export class Daemon implements DaemonControl, Observer, AsyncDisposable {
     return this.#accept(input, output)
   }
 
+  keyring(session: Session): Keyring {
+    let keyring = this.#keyrings.get(session)
+    if (keyring === undefined) {
+      keyring = new Keyring(this.engine.parts.keys)
+      // One that has ended unlocks nothing any more.
+      if (this.#sessions.has(session)) this.#keyrings.set(session, keyring)
+    }
+    return keyring
+  }
+
   discover(): object {
     return openrpc(this.plugins)
   }
@@ -161,13 +173,15 @@ export class Daemon implements DaemonControl, Observer, AsyncDisposable {
   answered(
     session: Session,
     request: Readonly<Record<string, unknown>>,
-    lane: LaneName,
+    call: DaemonCall | undefined,
     ms: number,
     failure: ErrorKind | undefined,
   ): void {
+    const lane = call?.lane ?? 'inline'
     // clients may make up as many names as they like
     if (failure !== 'methodNotFound') this.#stats.record(request.method as string, lane, ms, failure)
-    if (this.#callLog.isOn) this.#callLog.write(session, request, lane, ms, failure)
+    if (this.#callLog.isOn)
+      this.#callLog.write(session, request, { lane, ms, failure, isSecret: call?.isSecret ?? false })
   }
 
   /** A statement of a client took long: log it, and keep it among the last ones. */
@@ -183,7 +197,8 @@ export class Daemon implements DaemonControl, Observer, AsyncDisposable {
       database: branch.database.row.name,
       branch: branch.name,
       tenant: tenant.name,
-      sql: cutSql(sql),
+      // What an encrypted tenant holds is in its own file alone.
+      sql: tenant.row.cipher === null ? cutSql(sql) : '[encrypted tenant]',
       lane: call.lane,
       ms: Math.round(ms * 1_000) / 1_000,
       rows,
@@ -260,6 +275,8 @@ export class Daemon implements DaemonControl, Observer, AsyncDisposable {
       this.#sessions.delete(session)
       this.engine.parts.transactions.endOf(session)
       this.engine.cursors.closeOf(session)
+      this.#keyrings.get(session)?.close()
+      this.#keyrings.delete(session)
       this.#options.log.debug({ session: session.id, client: session.client?.name }, 'disconnected')
       if (this.#sessions.size > 0 || this.#stopping) return
       if (this.#endsWithLastSession) void this.stop()

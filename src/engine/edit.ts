@@ -2,6 +2,7 @@ import { assert } from '../base/assert.ts'
 import { crashPoint } from '../base/crash-point.ts'
 import { refuse } from '../base/refusal.ts'
 import type { PlannedChangeSet } from '../catalog/change-sets.ts'
+import type { TenantRow } from '../catalog/tenants.ts'
 import { type Evolved, evolve } from '../schema/apply.ts'
 import type { Change } from '../schema/change.ts'
 import { diff } from '../schema/diff.ts'
@@ -12,6 +13,7 @@ import { writeChangeSet } from '../storage/tenant-file.ts'
 import type { Branch } from './branch.ts'
 import type { EngineParts } from './engine.ts'
 import { Head, modelInterval } from './heads.ts'
+import type { Unlocked } from './keys.ts'
 import { probe, type Witness } from './probe.ts'
 import { Slices } from './slices.ts'
 import { tableEvents } from './table-events.ts'
@@ -23,6 +25,8 @@ import { settleWriters } from './writers.ts'
 export interface Edit {
   readonly changes: readonly Change[]
   readonly message?: string
+  /** The encrypted tenants whose rows may be looked at. */
+  readonly unlocked?: Unlocked
   /** The client that asks, as it named itself. */
   readonly client?: string
   /** Plan, try and count; change nothing. */
@@ -73,6 +77,8 @@ export interface Progress extends Waiter {
 }
 
 const maxWitnesses = 10
+/** How many tenants that are locked a refusal names. */
+const maxLocked = 100
 const pageSize = 1_000
 /** How many tenants are looked at while nobody else has the thread, if they can be brought down to that in some rounds. */
 const atTheGate = 16
@@ -109,12 +115,13 @@ export async function editSchemaInTurn(
     const isTrial = edit.dryRun || isNothing
     // Who writes from now on, or does so already, is proved again.
     if (!isTrial) branch.watch = new Set(branch.taken.keys())
-    const tenants = proofs.length === 0 ? [] : await tenantsWithFiles(parts, branch, progress)
+    const tenants = proofs.length === 0 ? [] : await tenantsWithFiles(parts, branch, edit, progress)
     if (isTrial) return { changeSet: null, plan, tenantsToProve: tenants.length }
 
     crashPoint('edit.tried')
-    await prove(parts, branch, proofs, tenants, progress)
-    await proveTouched(parts, branch, proofs, progress)
+    const proving = { parts, branch, proofs, unlocked: edit.unlocked, progress }
+    await prove(proving, tenants)
+    await proveTouched(proving)
     const holding = [...(edit.holding ?? [])]
     for (;;) {
       await edit.alongside?.prepare?.()
@@ -122,7 +129,7 @@ export async function editSchemaInTurn(
       progress.signal.throwIfAborted()
       // From here to the flip nothing gives up the thread: this is the gate.
       if (edit.alongside?.isReady?.() === false) continue
-      const waiting = proveAgain(parts, branch, proofs, held, progress)
+      const waiting = proveAgain(proving, held)
       if (waiting === undefined) break
       await waiting
     }
@@ -204,35 +211,50 @@ function flip(parts: EngineParts, branch: Branch, head: Head, edit: Edit, change
   for (const event of tableEvents(branch, head.id, edit.changes)) parts.events.tell(event)
 }
 
-/** The tenants whose rows have to be looked at. A page at a time: what changes between two pages is watched. */
-async function tenantsWithFiles(parts: EngineParts, branch: Branch, progress: Progress): Promise<string[]> {
+/** The tenants whose rows have to be looked at; refuses where some are locked. A page at a time: what changes between two pages is watched. */
+async function tenantsWithFiles(
+  parts: EngineParts,
+  branch: Branch,
+  { dryRun, unlocked }: Edit,
+  progress: Progress,
+): Promise<string[]> {
   const slices = new Slices(progress)
   const names: string[] = []
+  const locked: string[] = []
   for (let cursor: string | undefined = ''; cursor !== undefined; ) {
     const { tenants, nextCursor } = await listTenants(parts, branch, { prefix: '', cursor, limit: pageSize })
     names.push(...tenants.filter(({ fileId }) => fileId !== null).map(({ name }) => name))
+    locked.push(...tenants.filter((row) => isLocked(row, unlocked)).map(({ name }) => name))
     cursor = nextCursor
     if (slices.isOver) await slices.next(() => ({ stage: 'list', done: names.length }))
+  }
+  if (locked.length > 0 && !dryRun) {
+    const [database, tenants] = [branch.database.row.name, locked.slice(0, maxLocked)]
+    refuse('tenantLocked', { database, branch: branch.name, tenants })
   }
   return names
 }
 
+/** What is to be proved, and where. */
+interface Proving {
+  readonly parts: EngineParts
+  readonly branch: Branch
+  readonly proofs: readonly Proof[]
+  readonly unlocked: Unlocked | undefined
+  readonly progress: Progress
+}
+
 /** Probe every tenant, a slice at a time, so that others get their turn in between; large ones in a process. */
-async function prove(
-  parts: EngineParts,
-  branch: Branch,
-  proofs: readonly Proof[],
-  tenants: readonly string[],
-  progress: Progress,
-): Promise<void> {
+async function prove(proving: Proving, tenants: readonly string[]): Promise<void> {
+  const { branch, proofs, progress } = proving
   const slices = new Slices(progress)
   const found = new Witnesses()
   let done = 0
   for (const name of tenants) {
     const tenant = find(branch, name)
     if (tenant) {
-      const isAside = tenant.isLarge
-      found.add(await (isAside ? probeAside(parts, tenant, proofs, progress) : look(tenant, proofs)))
+      requireUnlocked(tenant, proving)
+      found.add(await (tenant.isLarge ? probeAside(tenant, proving) : look(tenant, proofs)))
     }
     done++
     if (slices.isOver) await slices.next(() => ({ stage: 'prove', done, total: tenants.length }))
@@ -244,30 +266,21 @@ function look(tenant: Tenant, proofs: readonly Proof[]): Witness[] | Promise<Wit
   return tenant.look((reader) => probe(reader, tenant.name, proofs))
 }
 
-function probeAside(
-  { upkeep }: EngineParts,
-  tenant: Tenant,
-  proofs: readonly Proof[],
-  progress: Progress,
-): Promise<Witness[]> {
-  return tenant.keepInPlace((path) => {
+function probeAside(tenant: Tenant, { parts, proofs, progress }: Proving): Promise<Witness[]> {
+  return tenant.keepInPlace((path, key) => {
     if (path === null) return Promise.resolve([])
-    return upkeep.run('probeFile', { path, tenant: tenant.name, proofs }, progress)
+    return parts.upkeep.run('probeFile', { path, key, tenant: tenant.name, proofs }, progress)
   })
 }
 
 /** The same for those that were touched meanwhile, until there are few enough for the gate. */
-async function proveTouched(
-  parts: EngineParts,
-  branch: Branch,
-  proofs: readonly Proof[],
-  progress: Progress,
-): Promise<void> {
+async function proveTouched(proving: Proving): Promise<void> {
+  const { branch, proofs } = proving
   for (let round = 0; round < maxRounds && proofs.length > 0; round++) {
     const touched = [...(branch.watch ?? [])]
     if (touched.length <= atTheGate) return
     branch.watch = new Set(branch.taken.keys())
-    await prove(parts, branch, proofs, touched, progress)
+    await prove(proving, touched)
   }
 }
 
@@ -277,22 +290,18 @@ async function proveTouched(
  *
  * @returns where one of them cannot be looked at now, what to wait for before they are probed again
  */
-function proveAgain(
-  parts: EngineParts,
-  branch: Branch,
-  proofs: readonly Proof[],
-  held: HeldTenants,
-  progress: Progress,
-): Promise<unknown> | undefined {
+function proveAgain(proving: Proving, held: HeldTenants): Promise<unknown> | undefined {
+  const { branch, proofs } = proving
   const found = new Witnesses()
   for (const name of proofs.length === 0 ? [] : (branch.watch ?? [])) {
     const tenant = find(branch, name)
     if (!tenant || held.has(tenant)) continue
+    requireUnlocked(tenant, proving)
     if (tenant.isLarge) {
       return held.hold(tenant, async () => {
         tenant.flush()
         const witnesses = new Witnesses()
-        witnesses.add(await probeAside(parts, tenant, proofs, progress))
+        witnesses.add(await probeAside(tenant, proving))
         witnesses.requireNone()
       })
     }
@@ -351,6 +360,15 @@ class HeldTenants implements Iterable<Tenant> {
   [Symbol.iterator](): Iterator<Tenant> {
     return this.#tenants.values()
   }
+}
+
+/** Refuse to probe a tenant that whoever edits has not unlocked: its rows would show in witnesses. */
+function requireUnlocked(tenant: Tenant, { unlocked }: Pick<Proving, 'unlocked'>): void {
+  if (isLocked(tenant.row, unlocked)) tenant.refuseLocked()
+}
+
+function isLocked({ fileId, cipher }: TenantRow, unlocked: Unlocked | undefined): boolean {
+  return fileId !== null && cipher !== null && !unlocked?.has(cipher)
 }
 
 /** A tenant, unless it was deleted or renamed meanwhile. Its new name is among those that changed since. */

@@ -22,6 +22,7 @@ import { deleteWhole } from './delete-branch.ts'
 import { Drain } from './drain.ts'
 import { Expiry } from './expiry.ts'
 import { Heads, rootChangeSet } from './heads.ts'
+import { Keys } from './keys.ts'
 import { freeFiles, setAside } from './leftovers.ts'
 import { settlePlans } from './plans.ts'
 import { Positions } from './positions.ts'
@@ -37,6 +38,7 @@ export interface EngineParts {
   readonly catalog: Catalog
   readonly heads: Heads
   readonly pool: FilePool
+  readonly keys: Keys
   readonly checkpointer: Checkpointer
   readonly processLane: ProcessLane
   /** For what clients ask for. */
@@ -132,12 +134,14 @@ export class Engine implements AsyncDisposable {
   private constructor(layout: Layout, config: Config, catalog: Catalog, { log, clock = Date.now }: EngineOptions) {
     const heads = new Heads(catalog)
     const maxWaiting = config.limits.maxWaitingStatements
+    const pool = new FilePool(config.limits.maxOpenFiles)
     const parts: EngineParts = {
       layout,
       config,
       catalog,
       heads,
-      pool: new FilePool(config.limits.maxOpenFiles),
+      pool,
+      keys: new Keys((cipher) => pool.closeEncrypted(cipher)),
       checkpointer: new Checkpointer(),
       processLane: new ProcessLane({
         ...config.limits,
@@ -358,6 +362,7 @@ function insertDatabase(catalog: Catalog, row: Pick<DatabaseRow, 'name' | 'descr
     created: seq,
     deleted: 0,
     fileId: null,
+    cipher: null,
     description: null,
     createdAt: row.createdAt,
   })

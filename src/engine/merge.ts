@@ -9,11 +9,14 @@ import type { Branch } from './branch.ts'
 import { BranchDeletion, requireDeletable } from './delete-branch.ts'
 import { type Edit, editSchemaInTurn, type Progress } from './edit.ts'
 import type { Engine, EngineParts } from './engine.ts'
+import type { Unlocked } from './keys.ts'
 
 export interface MergeOptions {
   readonly resolutions: readonly Resolution[]
   readonly dryRun: boolean
   readonly message?: string
+  /** The encrypted tenants whose rows may be looked at. */
+  readonly unlocked?: Unlocked
   /** The client that asks, as it named itself. */
   readonly client?: string
 }
@@ -141,10 +144,15 @@ async function editTo(
     readonly source?: string
   },
   fastForward: boolean,
-  { dryRun, message, client, alongside }: MergeOptions & Pick<Edit, 'alongside'>,
+  { dryRun, message, client, unlocked, alongside }: MergeOptions & Pick<Edit, 'alongside'>,
   progress: Progress,
 ): Promise<MergeOutcome> {
-  const outcome = await editSchemaInTurn(parts, target, { ...edit, dryRun, message, client, alongside }, progress)
+  const outcome = await editSchemaInTurn(
+    parts,
+    target,
+    { ...edit, dryRun, message, client, unlocked, alongside },
+    progress,
+  )
   const { changeSet } = outcome
   if (source !== undefined && changeSet !== null) {
     parts.events.tell({

@@ -4,6 +4,7 @@ import { crashPoint } from '../base/crash-point.ts'
 import type { Plan } from '../catalog/plans.ts'
 import { syncFolder } from '../storage/files.ts'
 import { findChangeSet } from '../storage/tenant-file.ts'
+import { isReplaced } from './encryption.ts'
 import type { EngineParts } from './engine.ts'
 import { setAside } from './leftovers.ts'
 
@@ -20,6 +21,9 @@ export function settlePlan(parts: EngineParts, plan: Plan): void {
       break
     case 'flip':
       makeUpForFlip(parts, plan)
+      break
+    case 'reencrypt':
+      settleReencryption(parts, plan)
       break
     default:
       assertNever(plan)
@@ -39,6 +43,23 @@ function moveFolder(parts: EngineParts, plan: Plan & { readonly kind: 'moveFolde
   }
   crashPoint('plan.moved')
   catalog.writeNow(() => catalog.plans.delete(plan.id))
+}
+
+/** Which of the two files lies there, the file tells: the catalog follows it. */
+function settleReencryption(
+  { allBranches, catalog, layout }: EngineParts,
+  { id, branchId, fileId, cipher }: Plan & { readonly kind: 'reencrypt' },
+): void {
+  const file = catalog.files.get(fileId)
+  const isDone = file !== undefined && isReplaced(layout.absolute(file.path), cipher)
+  const branch = [...allBranches()].find(({ row }) => row.id === branchId)
+  const user = catalog.tenants.usersOfFile(fileId).find(({ name }) => branch?.resolve(name)?.fileId === fileId)
+  const tenant = isDone && user ? branch?.tenant(user.name) : undefined
+  const row = catalog.writeNow(() => {
+    catalog.plans.delete(id)
+    return tenant?.recordCipher(cipher)
+  })
+  if (row) tenant?.follow(row)
 }
 
 /** Whether it was committed the file knows: if so the branch follows it, and if not nothing has happened. */

@@ -3,6 +3,7 @@ import { assert } from '../base/assert.ts'
 import { crashPoint } from '../base/crash-point.ts'
 import { refuse } from '../base/refusal.ts'
 import type { FileRow } from '../catalog/files.ts'
+import type { FileKey } from '../storage/cipher.ts'
 import { openFile } from '../storage/connection.ts'
 import { guarded, guardedAsync } from '../storage/faults.ts'
 import { copyDurably, linkDurably, removeDatabaseFile, sizeOf, writeDurably } from '../storage/files.ts'
@@ -147,16 +148,23 @@ export class Sharing {
 
   /** Give a file to a branch, to lie where a tenant of this name would lie. */
   #handOver(file: FileRow, branch: Branch, name: string): FileSteps {
-    const { catalog, layout, pool } = this.#parts()
+    const { catalog, keys, layout, pool } = this.#parts()
     const path = layout.tenantFile(branch.database.row.name, branch.name, name)
     assert(!catalog.files.hasPath(path), 'a file was to be put where another lies')
     // Whoever uses the file by its path has the index of the log that lies there, and the next one would have another.
     if (pool.isKept(file.id)) this.#refuseBusy(file)
     this.#settle(file)
     pool.close(file.id)
+    const [from, to] = [layout.absolute(file.path), layout.absolute(path)]
+    const isLocked = file.cipher !== null && keys.find(file.cipher) === undefined
+    const hasLog = sizeOf(`${from}-wal`) > 0
     // While another program reads the file a part of its log stays, which would not go along.
-    if (sizeOf(`${layout.absolute(file.path)}-wal`) > 0) this.#refuseBusy(file)
-    guarded(`file ${file.path}`, () => linkDurably(layout.absolute(file.path), layout.absolute(path)))
+    if (hasLog && !isLocked) this.#refuseBusy(file)
+    guarded(`file ${file.path}`, () => {
+      linkDurably(from, to)
+      // What a killed daemon left of a file that is locked: nobody has it open, so it goes along as it lies.
+      if (hasLog) linkDurably(`${from}-wal`, `${to}-wal`)
+    })
     return {
       names: catalog.tenants.usersOfFile(file.id).map((user) => user.name),
       record() {
@@ -271,7 +279,8 @@ export class Sharing {
     const open = pool.find(file.id)
     if (open) return file.cipher === null ? bytesOf(open.file) : undefined
     this.#settle(file)
-    return bytesAt(layout.absolute(file.path))
+    const path = layout.absolute(file.path)
+    return sizeOf(`${path}-wal`) > 0 ? undefined : bytesAt(path)
   }
 
   #refuseBusy(file: FileRow): never {
@@ -282,13 +291,15 @@ export class Sharing {
     return refuse('tenantBusy', { database, branch, tenants: [...new Set(users)] })
   }
 
-  /** Bring what is committed into the file itself: it is about to be copied or linked. */
+  /** Bring what is committed into the file itself: it is about to be copied or linked. One that is locked stays as it lies. */
   #settle(file: FileRow): void {
-    const { layout, pool } = this.#parts()
+    const { keys, layout, pool } = this.#parts()
     const path = layout.absolute(file.path)
     const open = pool.find(file.id)
+    const key = file.cipher === null ? undefined : keys.find(file.cipher)
+    const isLocked = file.cipher !== null && key === undefined
     if (open) open.file.checkpoint()
-    else if (sizeOf(`${path}-wal`) > 0) guarded(`file ${file.path}`, () => settleLog(path))
+    else if (sizeOf(`${path}-wal`) > 0 && !isLocked) guarded(`file ${file.path}`, () => settleLog(path, key))
     crashPoint('share.checkpointed')
   }
 }
@@ -307,8 +318,8 @@ async function atMost(milliseconds: number, work: Promise<unknown>): Promise<voi
 const sharedUntilLooked = -1
 
 /** Bring what a killed daemon left in a write-ahead log into its file. */
-function settleLog(path: string): void {
-  const db = openFile(path, 'normal')
+function settleLog(path: string, key: FileKey | undefined): void {
+  const db = openFile(path, 'normal', { key })
   try {
     db.pragma('wal_checkpoint(truncate)')
   } finally {

@@ -18,6 +18,7 @@ import {
 } from '../query/process-lane.ts'
 import { type PlanStep, queryPlan } from '../query/query-plan.ts'
 import { type StatementWatch, tellSlow } from '../query/watch.ts'
+import type { KeyText } from '../storage/connection.ts'
 import type { Asker } from '../storage/processes.ts'
 import type { Prepared } from '../storage/statements.ts'
 import type { Writer } from '../storage/tenant-file.ts'
@@ -162,13 +163,13 @@ function readHere(
   }, options.caller)
 }
 
-type Aside = (lane: ProcessLane, source: string | Uint8Array) => Promise<ReadEnd>
+type Aside = (lane: ProcessLane, source: string | Uint8Array, key: KeyText | undefined) => Promise<ReadEnd>
 
 /** A statement that is going to run in a process. From its making on, what its caller writes waits for its snapshot. */
 class ReadAside {
   readonly #tenant: Tenant
   readonly #prepared: Prepared
-  readonly #job: Omit<ReadJob, 'source'>
+  readonly #job: Omit<ReadJob, 'source' | 'key'>
   readonly #caller: Caller
   readonly #watch: StatementWatch | undefined
   readonly #maxBytes: number
@@ -201,7 +202,7 @@ class ReadAside {
   async collect(): Promise<RowText> {
     const collector = new RowCollector(this.#sawSnapshot)
     const job = { ...this.#job, limits: { ...this.#job.limits, maxBytes: this.#maxBytes } }
-    const end = await this.#told((lane, source) => lane.read({ ...job, source }, this.#caller, collector))
+    const end = await this.#told((lane, source, key) => lane.read({ ...job, source, key }, this.#caller, collector))
     return collector.whole(end)
   }
 
@@ -212,14 +213,14 @@ class ReadAside {
       columns: (columns) => receiver.columns(columns),
       rows: (part, count) => receiver.rows(part, count),
     }
-    return this.#told((lane, source) => lane.read({ ...this.#job, source }, this.#caller, taker))
+    return this.#told((lane, source, key) => lane.read({ ...this.#job, source, key }, this.#caller, taker))
   }
 
   /** The same, with the rows there for whoever fetches them, until `signal` is aborted. Settles with the snapshot taken. */
   async open(signal: AbortSignal, maxFetchBytes: number): Promise<Cursor> {
     const cursor = new Cursor(maxFetchBytes, this.#sawSnapshot)
     const asker: Asker = { signal, owner: this.#caller.owner }
-    const end = this.#run((lane, source) => lane.readForCursor({ ...this.#job, source }, asker, cursor))
+    const end = this.#run((lane, source, key) => lane.readForCursor({ ...this.#job, source, key }, asker, cursor))
     end.then(
       ({ ms, count, truncated }) => {
         this.#tell(ms, count)

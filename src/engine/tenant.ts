@@ -6,10 +6,12 @@ import { refuse } from '../base/refusal.ts'
 import type { FileRow } from '../catalog/files.ts'
 import type { TenantRow } from '../catalog/tenants.ts'
 import type { ProcessLane, WriteJob, Written } from '../query/process-lane.ts'
+import type { FileKey } from '../storage/cipher.ts'
 import { codeOf, guarded, guardedAsync } from '../storage/faults.ts'
 import type { PooledFile } from '../storage/file-pool.ts'
 import { createDurably, databaseBytes, moveDurably, removeDatabaseFile, sizeOf } from '../storage/files.ts'
 import { imageOf, openImage } from '../storage/image.ts'
+import { createEncrypted } from '../storage/rewrite.ts'
 import { Statements } from '../storage/statements.ts'
 import { type Reader, requireChangeSet, TenantFile, type WritePause, type Writer } from '../storage/tenant-file.ts'
 import type { Branch } from './branch.ts'
@@ -102,27 +104,29 @@ export class Tenant {
    * Read in a process, right after something was read here: the file is open, and stays so meanwhile. `source` is its
    * path, or the bytes of an empty one where there is none.
    */
-  async readAside<T>(work: (lane: ProcessLane, source: string | Uint8Array) => Promise<T>): Promise<T> {
-    const { pool, processLane } = this.#parts
+  async readAside<T>(
+    work: (lane: ProcessLane, source: string | Uint8Array, key: FileKey | undefined) => Promise<T>,
+  ): Promise<T> {
+    const { processLane } = this.#parts
     await this.back()
-    if (this.row.fileId === null) return work(processLane, this.branch.head.image)
-    const { path } = this.#opened()
-    return pool.keep(this.row.fileId, () => work(processLane, path))
+    if (this.row.fileId === null) return work(processLane, this.branch.head.image, undefined)
+    const { path, key } = this.#opened()
+    return this.#keep(() => work(processLane, path, key))
   }
 
   /**
    * Have the file stay where it is, at the branch's head and with everything committed, while `work` begins to read it by
-   * its path and until that is through. Null: there is none.
+   * its path, with its key if it is encrypted, and until that is through. Null: there is none.
    */
-  async keepInPlace<T>(work: (path: string | null) => Promise<T>): Promise<T> {
+  async keepInPlace<T>(work: (path: string | null, key: FileKey | undefined) => Promise<T>): Promise<T> {
     for (;;) {
       await this.read(() => undefined)
-      if (this.row.fileId === null) return work(null)
+      if (this.row.fileId === null) return work(null, undefined)
       if (this.#absence) continue
       const file = this.#opened()
       if (file.changeSet !== this.branch.head.id) continue
       file.flush()
-      return this.#parts.pool.keep(this.row.fileId, () => work(file.path))
+      return this.#keep(() => work(file.path, file.key))
     }
   }
 
@@ -130,14 +134,14 @@ export class Tenant {
   writeAside(job: Pick<WriteJob, 'statements' | 'limits'>, caller: Caller): Promise<Written> {
     const { config, processLane } = this.#parts
     return this.exclusively(async (file) => {
-      const { path } = file
+      const { path, key } = file
       let version: number | undefined
       const mayCommit = () => {
         this.branch.requireWritable()
         version = file.dataVersion()
       }
       const hasCommitted = () => file.hasCommittedAside(version as number)
-      const whole: WriteJob = { kind: 'write', path, durability: config.durability, ...job }
+      const whole: WriteJob = { kind: 'write', path, key, durability: config.durability, ...job }
       const written = await processLane.write(whole, caller, { mayCommit, hasCommitted })
       file.wroteAside()
       return written
@@ -183,7 +187,7 @@ export class Tenant {
           continue
         }
         file.flush()
-        return this.#parts.pool.keep(this.row.fileId as number, () => work(file))
+        return this.#keep(() => work(file))
       }
     }
     return this.hold(workOnFile, { waiter })
@@ -198,10 +202,12 @@ export class Tenant {
     const holders = inBackground ? this.branch.takenInBackground : this.branch.taken
     const waiting = this.#turn.take(() => holders.set(this.name, this), waiter)
     if (waiting) await waiting
+    const letGo = this.#keepKey()
     try {
       return await work()
     } finally {
       holders.delete(this.name)
+      letGo?.()
       this.#turn.end()
     }
   }
@@ -213,6 +219,23 @@ export class Tenant {
 
   unreserveTurn(): void {
     this.#turn?.unreserve()
+  }
+
+  /** Have the file stay open, and where it is, until `work` is through. */
+  async #keep<T>(work: () => Promise<T>): Promise<T> {
+    const letGo = this.#keepKey()
+    try {
+      return await this.#parts.pool.keep(this.row.fileId as number, work)
+    } finally {
+      letGo?.()
+    }
+  }
+
+  /** Whoever has the file in use has its key stay, even if the session that has it unlocked ends. */
+  #keepKey(): (() => void) | undefined {
+    const { cipher } = this.row
+    const { keys } = this.#parts
+    return cipher !== null && keys.find(cipher) ? keys.keep(cipher) : undefined
   }
 
   /** Leave the file, which is closed, to another thread until `work` is through: reads wait for that, too. */
@@ -315,6 +338,21 @@ export class Tenant {
     this.#pooled = undefined
   }
 
+  /** The key that is in memory for this tenant; undefined where it is not encrypted. Refuses where it is locked. */
+  get key(): FileKey | undefined {
+    const { cipher } = this.row
+    if (cipher === null) return undefined
+    return this.#parts.keys.find(cipher) ?? this.refuseLocked()
+  }
+
+  refuseLocked(): never {
+    return refuse('tenantLocked', {
+      database: this.branch.database.row.name,
+      branch: this.branch.name,
+      tenants: [this.name],
+    })
+  }
+
   /** The file's absolute path; null while there is none. */
   path(): string | null {
     return this.row.fileId === null ? null : this.#parts.layout.absolute(this.file.path)
@@ -415,9 +453,11 @@ export class Tenant {
 
   #openFile(path: string): TenantFile {
     const { checkpointer, config, pool } = this.#parts
+    const key = this.key
     return guarded(`tenant ${this.name}`, () => {
       return new TenantFile(path, {
         cacheBytes: pool.cacheBytes,
+        key,
         name: this.name,
         durability: config.durability,
         checkpointBytes: config.checkpointBytes,
@@ -438,7 +478,9 @@ export class Tenant {
       return undefined
     }
     file.flush()
-    return this.#parts.pool.lendInPlace(this.row.fileId as number, () => this.#migrateAside(file))
+    const letGo = this.#keepKey()
+    const migrated = this.#parts.pool.lendInPlace(this.row.fileId as number, () => this.#migrateAside(file))
+    return migrated.finally(() => letGo?.())
   }
 
   #isFar(changeSet: string): boolean {
@@ -450,7 +492,7 @@ export class Tenant {
     const { config, heads, positions, upkeep } = this.#parts
     const fileId = this.row.fileId as number
     const migrations = heads.migrations(file.changeSet, this.branch.head.id)
-    const migration = { path: file.path, durability: config.durability, migrations }
+    const migration = { path: file.path, key: file.key, durability: config.durability, migrations }
     const changeSet = await guardedAsync(`tenant ${this.name}`, () => upkeep.run('migrateFile', migration, unwatched))
     positions.note(fileId, changeSet)
     file.statements.clear()
@@ -473,26 +515,19 @@ export class Tenant {
   /** The first write: make the file from the template, durable before the catalog knows of it. */
   #makeFile(): void {
     this.#requireLife()
-    const { catalog, layout } = this.#parts
+    const { catalog, ids, layout } = this.#parts
     const { head } = this.branch
     const relative = this.#newPath()
     const absolute = layout.absolute(relative)
+    const key = this.key
     guarded(`tenant ${this.name}`, () => {
-      try {
-        createDurably(absolute, head.newFile())
-      } catch (error) {
-        if (codeOf(error) !== 'EEXIST') {
-          fs.rmSync(absolute, { force: true })
-          throw error
-        }
-        // What an earlier try left behind: the catalog would know it by its path if it were anybody's.
-        removeDatabaseFile(absolute)
-        createDurably(absolute, head.newFile())
-      }
+      if (key === undefined) return createPlain(absolute, head.newFile())
+      removeDatabaseFile(absolute)
+      createEncrypted(absolute, head.image, key, layout.scratchFile(ids.next()))
     })
     crashPoint('firstWrite.fileMade')
     const row = catalog.writeNow(() => {
-      const row = this.#recordFile(relative, head.id)
+      const row = this.#recordFile(relative, head.id, this.row.cipher)
       crashPoint('firstWrite.recording')
       return row
     })
@@ -522,9 +557,10 @@ export class Tenant {
 
   /**
    * Make `finished`, a synced file at `changeSet`, the tenant's file. The tenant has none, its write turn is held, and
-   * this runs within a catalog write: only with that one's commit does the file belong to anybody.
+   * this runs within a catalog write: only with that one's commit does the file belong to anybody. `cipher` is that of
+   * the file, and so the tenant's.
    */
-  placeFile(finished: string, changeSet: string, cipher: string | null = null): void {
+  placeFile(finished: string, changeSet: string, cipher: string | null): void {
     this.#requireLife()
     assert(this.row.fileId === null, 'a file was to be placed over another')
     const relative = this.#newPath()
@@ -581,19 +617,50 @@ export class Tenant {
   }
 
   /** Within a catalog write: the tenant has this file from now on. */
-  #recordFile(path: string, changeSet: string, cipher: string | null = null): TenantRow {
+  #recordFile(path: string, changeSet: string, cipher: string | null): TenantRow {
     const { catalog } = this.#parts
-    const { row: branch } = this.branch
+    const branchId = this.branch.row.id
     const seq = catalog.nextSeq()
-    const file = catalog.files.insert({ branchId: branch.id, path, privateSince: seq, changeSet, cipher })
+    const file = catalog.files.insert({ branchId, path, privateSince: seq, changeSet, cipher })
+    return this.#recordRow(seq, file.id, cipher)
+  }
+
+  /** Within a catalog write: the tenant, and the file that it has, are encrypted so from now on. */
+  recordCipher(cipher: string | null): TenantRow {
+    this.#requireLife()
+    const { catalog } = this.#parts
+    const { fileId } = this.row
+    if (fileId !== null) catalog.files.setCipher(fileId, cipher)
+    return this.#recordRow(catalog.nextSeq(), fileId, cipher)
+  }
+
+  /** Within a catalog write: the tenant's row from now on; forks go on seeing the one before. */
+  #recordRow(seq: number, fileId: number | null, cipher: string | null): TenantRow {
+    const { tenants } = this.#parts.catalog
+    const { row: branch } = this.branch
     const isVisibleToForks = this.row.branchId !== branch.id || this.row.created <= branch.lastFork
     if (isVisibleToForks) {
-      const row = { ...this.row, branchId: branch.id, created: seq, fileId: file.id }
-      catalog.tenants.insert(row)
+      const row = { ...this.row, branchId: branch.id, created: seq, fileId, cipher }
+      tenants.insert(row)
       return row
     }
-    catalog.tenants.setFile(this.row, file.id)
-    return { ...this.row, fileId: file.id }
+    tenants.setFile(this.row, fileId)
+    tenants.setCipher(this.row, cipher)
+    return { ...this.row, fileId, cipher }
+  }
+}
+
+function createPlain(file: string, content: Buffer): void {
+  try {
+    createDurably(file, content)
+  } catch (error) {
+    if (codeOf(error) !== 'EEXIST') {
+      fs.rmSync(file, { force: true })
+      throw error
+    }
+    // What an earlier try left behind: the catalog would know it by its path if it were anybody's.
+    removeDatabaseFile(file)
+    createDurably(file, content)
   }
 }
 

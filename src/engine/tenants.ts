@@ -16,12 +16,13 @@ import { holdPatiently } from './writers.ts'
 /** The tenant every branch has: it cannot be deleted or renamed. */
 const mainTenant = 'main'
 
-/** Register a tenant. It costs a row of the catalog; its file comes with its first write. */
+/** Register a tenant. It costs a row of the catalog; its file comes with its first write, encrypted as `cipher` says. */
 export function createTenant(
   { catalog, events, now }: EngineParts,
   branch: Branch,
   name: string,
   description: string | null,
+  cipher: string | null = null,
 ): Promise<TenantRow> {
   checkName('tenant', name)
   branch.requireWritable()
@@ -29,7 +30,8 @@ export function createTenant(
     requireFree(branch, name)
     const created = catalog.nextSeq()
     const createdAt = now()
-    const row: TenantRow = { branchId: branch.row.id, name, created, deleted: 0, fileId: null, description, createdAt }
+    const file = { fileId: null, cipher }
+    const row: TenantRow = { branchId: branch.row.id, name, created, deleted: 0, ...file, description, createdAt }
     catalog.tenants.insert(row)
     return row
   })
@@ -61,6 +63,8 @@ export async function copyTenant(
   checkName('tenant', name)
   branch.requireWritable()
   const source = branch.tenant(from)
+  // Whoever copies it would have to have it unlocked.
+  if (source.row.cipher !== null) refuse('notSupported', { what: 'to copy an encrypted tenant' })
   requireFree(branch, name)
   const scratch = layout.scratchFile(`${ids.next()}.db`)
   fs.mkdirSync(layout.scratch, { recursive: true, mode: 0o700 })
@@ -68,20 +72,19 @@ export async function copyTenant(
     const copied = await guardedAsync(`tenant ${from}`, () =>
       source.keepInPlace(async (path) => {
         if (path === null || !data) return undefined
-        if (source.file.cipher !== null) refuse('notSupported', { what: 'to copy an encrypted tenant' })
         return chores.run('copyFile', { source: path, target: scratch }, progress)
       }),
     )
-    if (copied === undefined) return await createTenant(parts, branch, name, description)
+    if (copied === undefined) return await createTenant(parts, branch, name, description, null)
     crashPoint('tenantCopy.copied')
     progress.signal.throwIfAborted()
     catalog.writeNow(() => {
       branch.requireWritable()
       requireFree(branch, name)
-      const row = { branchId: branch.row.id, name, created: catalog.nextSeq(), deleted: 0, fileId: null } as const
-      catalog.tenants.insert({ ...row, description, createdAt: now() })
+      const row = { branchId: branch.row.id, name, created: catalog.nextSeq(), deleted: 0 } as const
+      catalog.tenants.insert({ ...row, fileId: null, cipher: null, description, createdAt: now() })
       branch.refresh(name)
-      branch.tenant(name).placeFile(scratch, copied.changeSet)
+      branch.tenant(name).placeFile(scratch, copied.changeSet, null)
       crashPoint('tenantCopy.recording')
     })
     crashPoint('tenantCopy.recorded')
@@ -269,7 +272,7 @@ export async function vacuumTenant(
   if (tenant.row.fileId === null) return { before, after: before }
   await tenant.exclusively(async (file) => {
     crashPoint('vacuum.begun')
-    const vacuum = { path: file.path, durability: config.durability }
+    const vacuum = { path: file.path, key: file.key, durability: config.durability }
     await guardedAsync(`tenant ${tenant.name}`, () => chores.run('vacuumFile', vacuum, progress))
     crashPoint('vacuum.done')
     file.wroteAside()
@@ -288,7 +291,8 @@ export async function verifyTenant(
   if (path === null) return []
   tenant.flush()
   if (!fs.existsSync(path)) return ['the file is missing']
+  const { key } = tenant
   return guardedAsync(`tenant ${tenant.name}`, () =>
-    pool.keep(tenant.file.id, () => chores.run('checkFile', { path }, progress)),
+    pool.keep(tenant.file.id, () => chores.run('checkFile', { path, key }, progress)),
   )
 }

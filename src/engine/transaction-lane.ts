@@ -5,7 +5,7 @@ import { Refusal } from '../base/refusal.ts'
 import { type Frame, FrameReader, joinRows } from '../query/frames.ts'
 import { errorOf, type Failure, type ReadJob, type RowText } from '../query/process-lane.ts'
 import type { TableShape } from '../query/table-shape.ts'
-import type { Durability } from '../storage/connection.ts'
+import type { Durability, KeyText } from '../storage/connection.ts'
 import { type Asker, type Process, Processes, residentBytes } from '../storage/processes.ts'
 import type { Columns } from '../storage/statements.ts'
 import { operations } from './operations.ts'
@@ -17,6 +17,8 @@ export interface Beginning {
   readonly mode: TransactionMode
   /** The path of a file, or the bytes of a database. */
   readonly source: string | Uint8Array
+  /** Of a file that is encrypted. */
+  readonly key?: KeyText
   readonly durability: Durability
 }
 
@@ -36,7 +38,7 @@ export type TransactionMessage =
   | { readonly kind: 'commit' }
   | { readonly kind: 'rollback' }
 
-export type Reading = Omit<ReadJob, 'kind' | 'source'>
+export type Reading = Omit<ReadJob, 'kind' | 'source' | 'key'>
 
 /** What it says where something failed. */
 export interface TransactionFailure extends Failure {

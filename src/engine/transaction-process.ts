@@ -109,9 +109,9 @@ function begin(beginning: Beginning): Begun {
 }
 
 /** The one place where the file of a transaction is opened. */
-function connect({ mode, source, durability }: Beginning): Database.Database {
+function connect({ mode, source, key, durability }: Beginning): Database.Database {
   if (typeof source !== 'string') return openMemory(Buffer.from(source))
-  return mode === 'write' ? openFile(source, durability, cacheBytes) : openReadOnly(source)
+  return mode === 'write' ? openFile(source, durability, { cacheBytes, key }) : openReadOnly(source, key)
 }
 
 function read(reading: Reading) {

@@ -13,7 +13,13 @@ import type { Head } from './heads.ts'
 import { batch, type Operation, plan } from './operations.ts'
 import type { MaskedReadOptions, WriteOptions } from './sql.ts'
 import type { Tenant } from './tenant.ts'
-import { type OpenTransaction, type TransactionEnd, TransactionLane, type TransactionMode } from './transaction-lane.ts'
+import {
+  type Beginning,
+  type OpenTransaction,
+  type TransactionEnd,
+  TransactionLane,
+  type TransactionMode,
+} from './transaction-lane.ts'
 
 export interface BeginOptions {
   readonly mode: TransactionMode
@@ -59,7 +65,7 @@ export class Transactions {
   begin(tenant: Tenant, options: BeginOptions, caller: Caller): Promise<Transaction> {
     if (options.mode === 'write') tenant.branch.requireWritable()
     const begun = new Promise<Transaction>((resolve, reject) => {
-      const work = async (source: string | Uint8Array, file?: TenantFile) => {
+      const work = async (source: Pick<Beginning, 'source' | 'key'>, file?: TenantFile) => {
         this.#takePlace(caller.owner)
         try {
           const transaction = await this.#begin(tenant, source, options, caller, file)
@@ -72,8 +78,11 @@ export class Transactions {
       }
       const done =
         options.mode === 'write'
-          ? tenant.exclusively((file) => work(file.path, file).finally(() => file.wroteAside()), caller)
-          : tenant.keepInPlace((path) => work(path ?? tenant.head.image))
+          ? tenant.exclusively(
+              (file) => work({ source: file.path, key: file.key }, file).finally(() => file.wroteAside()),
+              caller,
+            )
+          : tenant.keepInPlace((path, key) => work({ source: path ?? tenant.head.image, key }))
       done.catch(reject)
     })
     if (options.mode === 'read') caller.beforeWrites(settled(begun))
@@ -108,14 +117,14 @@ export class Transactions {
 
   async #begin(
     tenant: Tenant,
-    source: string | Uint8Array,
+    source: Pick<Beginning, 'source' | 'key'>,
     options: BeginOptions,
     caller: Caller,
     file: TenantFile | undefined,
   ): Promise<Transaction> {
     const { config, heads } = this.#parts()
     const { mode } = options
-    const beginning = { mode, source, durability: config.durability }
+    const beginning = { mode, ...source, durability: config.durability }
     const { open, changeSet } = await this.#lane.begin(randomUUID(), beginning, caller)
     const limits = { ...config.limits, ...shortened(config.limits, options) }
     const transaction = new Transaction(open, { tenant, head: heads.get(changeSet), file, limits })

@@ -166,6 +166,7 @@ const mergeRefusals = [
   'invalidChange',
   'schemaBroken',
   'proofFailed',
+  'tenantLocked',
   'tenantBusy',
 ] as const
 
@@ -189,7 +190,7 @@ export const merge = method({
       call.engine,
       call.branch({ database, branch: source }),
       call.branch({ database, branch: target }),
-      { ...options, client: call.session.client?.name } as never,
+      { ...options, client: call.session.client?.name, unlocked: call.keyring } as never,
       progressOf(call),
     ),
 })
@@ -206,7 +207,7 @@ export const revert = method({
       call.engine,
       call.branch({ database, branch: name }),
       changeSet,
-      { ...options, client: call.session.client?.name } as never,
+      { ...options, client: call.session.client?.name, unlocked: call.keyring } as never,
       progressOf(call),
     ),
 })
@@ -251,7 +252,7 @@ export const status = method({
       total: z.int(),
       atHead: z.int(),
       behind: z.int(),
-      locked: z.int(),
+      locked: z.int().describe('encrypted, and not followed yet: they follow when they are used with their key'),
       failed: z.int(),
       shared: z.int().describe('of those behind: they follow when they are used, or no branch shares them any more'),
     }),
@@ -261,11 +262,11 @@ export const status = method({
     const { row, head, sharedBehind } = call.branch({ database, branch: name })
     const { catalog, positions } = call.engine.parts
     positions.write()
-    const { total, atHead, failed } = catalog.files.counts(row.id, head.id)
-    const behind = total - atHead - failed
+    const { total, atHead, failed, locked } = catalog.files.counts(row.id, head.id)
+    const behind = total - atHead - failed - locked
     // Counted when the drain last passed: some of them may have been used since.
     const shared = Math.min(sharedBehind, behind)
-    return { head: head.id, files: { total, atHead, behind, locked: 0, failed, shared } }
+    return { head: head.id, files: { total, atHead, behind, locked, failed, shared } }
   },
 })
 

@@ -18,6 +18,7 @@ export const editRefusals = [
   'invalidChange',
   'schemaBroken',
   'proofFailed',
+  'tenantLocked',
   'tableNotFound',
   'tableExists',
   'columnNotFound',
@@ -45,7 +46,13 @@ export async function edit(call: Call, options: EditOptions, specs: readonly Cha
   const outcome = await editSchema(
     call.engine.parts,
     branch,
-    { changes, message: options.message, client: call.session.client?.name, dryRun: options.dryRun },
+    {
+      changes,
+      message: options.message,
+      client: call.session.client?.name,
+      dryRun: options.dryRun,
+      unlocked: call.keyring,
+    },
     progressOf(call),
   )
   return shown(outcome)

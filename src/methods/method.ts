@@ -5,6 +5,7 @@ import { refuse } from '../base/refusal.ts'
 import type { Branch } from '../engine/branch.ts'
 import type { Progress } from '../engine/edit.ts'
 import type { Engine } from '../engine/engine.ts'
+import type { Keyring } from '../engine/keys.ts'
 import type { Place } from '../engine/sql.ts'
 import type { Tenant } from '../engine/tenant.ts'
 import type { Transaction } from '../engine/transactions.ts'
@@ -13,19 +14,33 @@ import type { Params, ReadLimits } from '../query/execute.ts'
 import type { StatementWatch } from '../query/watch.ts'
 import type { RunningCall } from '../rpc/call.ts'
 import type { Method } from '../rpc/contract.ts'
+import type { Secret } from '../storage/cipher.ts'
 import type { Stats } from './stats-values.ts'
 
 /** What a handler reaches besides its parameters. */
 export interface Call extends RunningCall, StatementWatch {
   readonly engine: Engine
   readonly daemon: DaemonControl
-  /** The branch, or tenant, that the parameters name, or else the session's. */
+  /** The branch that the parameters name, or else the session's. */
   branch(scope: { database?: string; branch?: string }): Branch
-  tenant(scope: { database?: string; branch?: string; tenant?: string }): Tenant
+  /** The same of a tenant. An encrypted one has to be unlocked by the session, or the scope to have its key. */
+  tenant(scope: TenantScope): Tenant
+  /** The same, locked or not: for what looks at none of its rows. */
+  lockedTenant(scope: TenantScope): Tenant
   /** The session's open transaction of this id. */
   transaction(id: string): Transaction
   /** The transaction that the parameters name, or else the tenant. */
-  place(scope: { database?: string; branch?: string; tenant?: string; transaction?: string }): Place
+  place(scope: TenantScope & { readonly transaction?: string }): Place
+  /** What the session has unlocked. */
+  readonly keyring: Keyring
+}
+
+export interface TenantScope {
+  readonly database?: string
+  readonly branch?: string
+  readonly tenant?: string
+  /** Of an encrypted tenant. */
+  readonly key?: Secret
 }
 
 /** What methods may ask of the daemon around them. */
@@ -47,6 +62,8 @@ export function params<S extends z.ZodRawShape>(shape: S) {
   return z.strictObject({ ...shape, ...everywhere })
 }
 
+const maxPassphrase = 4_096
+
 export const everywhere = {
   timeoutMs: z.int().positive().max(600_000).optional().describe('give up after so many milliseconds'),
   progressToken: z.union([z.string(), z.int()]).optional().describe('send $/progress with this token'),
@@ -57,9 +74,36 @@ export const branchScope = {
   branch: BranchName.optional().describe('default: the session’s, then main'),
 }
 
+/** A key of an encrypted tenant, as it goes over the wire. */
+export const Key = z
+  .custom<Secret>(isSecret, 'expected a passphrase, or {"raw": 64 hex digits}; a key x\'…\' of SQLCipher is raw')
+  .meta({
+    id: 'TenantKey',
+    anyOf: [
+      { type: 'string', minLength: 1, maxLength: maxPassphrase },
+      {
+        type: 'object',
+        properties: { raw: { type: 'string', pattern: '^[0-9a-fA-F]{64}$' } },
+        required: ['raw'],
+        additionalProperties: false,
+      },
+    ],
+    description: 'a passphrase, or {"raw": "…"}: the 256 bits themselves as hex',
+  })
+
+function isSecret(value: unknown): value is Secret {
+  // What SQLCipher would not take for a passphrase is none here, so that both open the same file with the same text.
+  if (typeof value === 'string') return value !== '' && value.length <= maxPassphrase && !/^x'[0-9a-f]+'$/i.test(value)
+  const raw = isPlainObject(value) && Object.keys(value as object).length === 1 && (value as { raw?: unknown }).raw
+  return typeof raw === 'string' && /^[0-9a-f]{64}$/i.test(raw)
+}
+
+export const tenantKey = Key.optional().describe('of an encrypted tenant, where the session has not unlocked it')
+
 export const tenantScope = {
   ...branchScope,
   tenant: TenantName.optional().describe('default: the session’s, then main'),
+  key: tenantKey,
 }
 
 /** Parameters of what can be done in a transaction, too. */
@@ -68,9 +112,10 @@ export const placeScope = {
   transaction: z.string().max(100).optional().describe('do it in this transaction, and so in its tenant'),
 }
 
-/** What looking for a branch, or a tenant, may be refused with. */
+/** What looking for a branch, a tenant, or the rows of one may be refused with. */
 export const branchRefusals = ['databaseNotFound', 'branchNotFound'] as const
-export const tenantRefusals = [...branchRefusals, 'tenantNotFound'] as const
+export const namedTenantRefusals = [...branchRefusals, 'tenantNotFound'] as const
+export const tenantRefusals = [...namedTenantRefusals, 'tenantLocked', 'wrongKey', 'tenantNotEncrypted'] as const
 export const transactionRefusals = ['transactionNotFound', 'transactionEnded'] as const
 export const placeRefusals = [...tenantRefusals, ...transactionRefusals, 'invalidValue'] as const
 export const writeRefusals = ['maintenance', 'branchReadOnly'] as const

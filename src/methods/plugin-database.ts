@@ -20,6 +20,8 @@ export async function answerPlugin(
 ): Promise<unknown> {
   const { scope } = request
   const tenant = engine.tenant(scope.database, scope.branch, scope.tenant)
+  // A plugin has no keys, and what a session has unlocked is that session's alone.
+  if (tenant.row.cipher !== null) tenant.refuseLocked()
   if (request.kind === 'explain') return explain(tenant, request.sql, newCaller())
   const given = request.kind === 'batch' ? request.statements : [request]
   const statements = given.map(

@@ -2,9 +2,11 @@ import * as z from 'zod'
 import { BranchName, DatabaseName, TenantName } from '../../protocol/names.ts'
 import { isCompatible, productVersion, protocolVersion } from '../../protocol/version.ts'
 import { refuse } from '../base/refusal.ts'
-import { method, params, tenantScope } from './method.ts'
+import { branchScope, method, params } from './method.ts'
 
 const Scope = z.object({ database: DatabaseName, branch: BranchName, tenant: TenantName }).meta({ id: 'Scope' })
+
+const scopeShape = { ...branchScope, tenant: TenantName.optional().describe('default: the session’s, then main') }
 
 /** What this daemon can do, by name, for clients that work with more than one version. */
 const capabilities = [
@@ -22,6 +24,7 @@ const capabilities = [
   'import',
   'export',
   'plugins',
+  'encryption',
 ]
 
 export const initialize = method({
@@ -31,7 +34,7 @@ export const initialize = method({
   params: z.looseObject({
     client: z.strictObject({ name: z.string().max(200), version: z.string().max(100).optional() }).optional(),
     protocolVersion: z.string().max(20).optional(),
-    scope: z.strictObject(tenantScope).optional(),
+    scope: z.strictObject(scopeShape).optional(),
   }),
   result: z.object({
     server: z.object({ name: z.string(), version: z.string() }),
@@ -76,7 +79,7 @@ export const shutdown = method({
 export const setScope = method({
   summary: 'Set where calls of this session go that name no database, branch or tenant.',
   access: 'session',
-  params: params(tenantScope),
+  params: params(scopeShape),
   result: Scope,
   refusals: ['databaseNotFound', 'branchNotFound', 'tenantNotFound'],
   handle: (call, { database, branch, tenant }) => {
@@ -85,7 +88,7 @@ export const setScope = method({
       branch: branch ?? call.session.scope.branch,
       tenant: tenant ?? call.session.scope.tenant,
     }
-    call.tenant(scope)
+    call.lockedTenant(scope)
     call.session.scope = scope
     return scope
   },

@@ -3,6 +3,7 @@ import { encodings } from '../../protocol/encodings.ts'
 import { TableName, TenantName } from '../../protocol/names.ts'
 import { refuse } from '../base/refusal.ts'
 import type { TenantRow } from '../catalog/tenants.ts'
+import { catchUp, openKey, reencrypt, refuseNotEncrypted } from '../engine/encryption.ts'
 import {
   copyTenant,
   createTenant,
@@ -15,7 +16,20 @@ import {
 } from '../engine/tenants.ts'
 import { exportFile } from '../engine/transfer/export.ts'
 import { importFile } from '../engine/transfer/import.ts'
-import { branchRefusals, branchScope, method, params, progressOf, tenantRefusals, writeRefusals } from './method.ts'
+import { type FileKey, newKey, type Secret } from '../storage/cipher.ts'
+import {
+  branchRefusals,
+  branchScope,
+  type Call,
+  Key,
+  method,
+  namedTenantRefusals,
+  params,
+  progressOf,
+  tenantKey,
+  tenantRefusals,
+  writeRefusals,
+} from './method.ts'
 
 const Tenant = z
   .object({
@@ -23,6 +37,7 @@ const Tenant = z
     description: z.string().nullable(),
     createdAt: z.string(),
     hasFile: z.boolean().describe('false until its first write'),
+    encrypted: z.boolean(),
   })
   .meta({ id: 'Tenant' })
 
@@ -30,16 +45,27 @@ const Size = z
   .object({ fileBytes: z.int(), walBytes: z.int().describe('committed, and not yet in the file') })
   .meta({ id: 'Size' })
 
+const maxTtlMs = 2 ** 31 - 1
+
 const name = TenantName.optional().describe('default: the session’s tenant, then main')
 
 export const create = method({
   summary: 'Register a tenant. Its file comes with its first write.',
   access: 'write',
-  params: params({ ...branchScope, name: TenantName, description: z.string().max(10_000).optional() }),
+  params: params({
+    ...branchScope,
+    name: TenantName,
+    description: z.string().max(10_000).optional(),
+    key: Key.optional().describe('encrypt it with this key, from the first byte of its file on'),
+  }),
   result: Tenant,
   refusals: [...branchRefusals, ...writeRefusals, 'invalidName', 'tenantExists'],
-  handle: (call, { name, description, ...scope }) =>
-    createTenant(call.engine.parts, call.branch(scope), name, description ?? null).then(shown),
+  handle: (call, { name, description, key, ...scope }) => {
+    const branch = call.branch(scope)
+    const create = (cipher: string | null) =>
+      createTenant(call.engine.parts, branch, name, description ?? null, cipher).then(shown)
+    return key === undefined ? create(null) : withNewKey(call, key, ({ cipher }) => create(cipher))
+  },
 })
 
 export const copy = method({
@@ -82,9 +108,9 @@ export const get = method({
   access: 'read',
   params: params({ ...branchScope, name }),
   result: Tenant,
-  refusals: tenantRefusals,
+  refusals: namedTenantRefusals,
   handle: (call, { name, ...scope }) =>
-    call.engine.parts.catalog.read(() => shown(call.tenant({ ...scope, tenant: name }).row)),
+    call.engine.parts.catalog.read(() => shown(call.lockedTenant({ ...scope, tenant: name }).row)),
 })
 
 const drop = method({
@@ -92,7 +118,7 @@ const drop = method({
   access: 'edit',
   params: params({ ...branchScope, name: TenantName }),
   result: z.object({}),
-  refusals: [...tenantRefusals, ...writeRefusals, 'protected', 'tenantBusy'],
+  refusals: [...namedTenantRefusals, ...writeRefusals, 'protected', 'tenantBusy'],
   handle: async (call, { name, ...scope }) => {
     await deleteTenant(call.engine.parts, call.branch(scope), name)
     return {}
@@ -106,7 +132,7 @@ export const rename = method({
   access: 'edit',
   params: params({ ...branchScope, name: TenantName, newName: TenantName }),
   result: Tenant,
-  refusals: [...tenantRefusals, ...writeRefusals, 'protected', 'invalidName', 'tenantExists', 'tenantBusy'],
+  refusals: [...namedTenantRefusals, ...writeRefusals, 'protected', 'invalidName', 'tenantExists', 'tenantBusy'],
   handle: async (call, { name, newName, ...scope }) =>
     shown(await renameTenant(call.engine.parts, call.branch(scope), name, newName)),
 })
@@ -116,14 +142,14 @@ export const size = method({
   access: 'read',
   params: params({ ...branchScope, name }),
   result: Size,
-  refusals: tenantRefusals,
-  handle: (call, { name, ...scope }) => sizeOfTenant(call.tenant({ ...scope, tenant: name })),
+  refusals: namedTenantRefusals,
+  handle: (call, { name, ...scope }) => sizeOfTenant(call.lockedTenant({ ...scope, tenant: name })),
 })
 
 export const vacuum = method({
   summary: 'Rewrite a tenant’s file without its unused pages.',
   access: 'edit',
-  params: params({ ...branchScope, name }),
+  params: params({ ...branchScope, name, key: tenantKey }),
   result: z.object({ before: Size, after: Size }),
   refusals: [...tenantRefusals, ...writeRefusals],
   handle: (call, { name, ...scope }) =>
@@ -133,7 +159,7 @@ export const vacuum = method({
 export const verify = method({
   summary: 'Check a tenant’s file with SQLite’s integrity and foreign key checks.',
   access: 'read',
-  params: params({ ...branchScope, name }),
+  params: params({ ...branchScope, name, key: tenantKey }),
   result: z.object({ sound: z.boolean(), problems: z.array(z.string()) }),
   refusals: tenantRefusals,
   handle: async (call, { name, ...scope }) => {
@@ -142,8 +168,122 @@ export const verify = method({
   },
 })
 
-function shown({ name, description, createdAt, fileId }: TenantRow) {
-  return { name, description, createdAt, hasFile: fileId !== null }
+/** Derive the key that a tenant is to have; what the session asks later waits for it. */
+async function withNewKey<T>(call: Call, secret: Secret, work: (key: FileKey) => T | Promise<T>): Promise<T> {
+  const release = call.beforeAll()
+  try {
+    const key = await newKey(secret)
+    const letGo = call.engine.parts.keys.hold(key, secret)
+    try {
+      return await work(key)
+    } finally {
+      letGo()
+    }
+  } finally {
+    release()
+  }
+}
+
+export const unlock = method({
+  summary:
+    'Unlock an encrypted tenant for this session: its calls need no key then. What has the same key is unlocked with it: forks and copies of its file.',
+  access: 'edit',
+  params: params({
+    ...branchScope,
+    name,
+    key: Key,
+    ttlMs: z
+      .int()
+      .positive()
+      .max(maxTtlMs)
+      .optional()
+      .describe('lock it after so long; default: with the session, or tenant.lock'),
+  }),
+  result: Tenant,
+  refusals: [...tenantRefusals, 'maintenance', 'branchReadOnly', 'tenantBusy'],
+  handle: async (call, { name, key: secret, ttlMs, ...scope }) => {
+    const tenant = call.lockedTenant({ ...scope, tenant: name })
+    const { key, letGo } = await openKey(call.engine.parts, tenant, secret)
+    try {
+      call.keyring.unlock(key, { ttlMs })
+      await catchUp(tenant)
+    } catch (error) {
+      call.keyring.lock(key.cipher)
+      throw error
+    } finally {
+      letGo()
+    }
+    return shown(tenant.row)
+  },
+})
+
+export const lock = method({
+  summary: 'Lock an encrypted tenant that this session has unlocked.',
+  access: 'edit',
+  params: params({ ...branchScope, name }),
+  result: Tenant,
+  refusals: [...namedTenantRefusals, 'tenantNotEncrypted'],
+  handle: (call, { name, ...scope }) => {
+    const tenant = call.lockedTenant({ ...scope, tenant: name })
+    if (tenant.row.cipher === null) refuseNotEncrypted(tenant)
+    call.keyring.lock(tenant.row.cipher)
+    return shown(tenant.row)
+  },
+})
+
+const encryptionRefusals = [...tenantRefusals, ...writeRefusals, 'tenantBusy'] as const
+
+export const encrypt = method({
+  summary:
+    'Encrypt a tenant. Branches that shared its rows keep them in plain text; the storage medium may keep traces of the old file.',
+  access: 'edit',
+  params: params({ ...branchScope, name, key: Key.describe('that it has from now on') }),
+  result: Tenant,
+  refusals: [...encryptionRefusals, 'tenantEncrypted'],
+  handle: (call, { name, key, ...scope }) => {
+    const tenant = call.lockedTenant({ ...scope, tenant: name })
+    if (tenant.row.cipher !== null) {
+      const { branch } = tenant
+      refuse('tenantEncrypted', { database: branch.database.row.name, branch: branch.name, tenant: tenant.name })
+    }
+    return withNewKey(call, key, async (key) => shown(await reencrypt(call.engine.parts, tenant, key, call.signal)))
+  },
+})
+
+export const rekey = method({
+  summary:
+    'Encrypt a tenant with another key. Who has it unlocked has to unlock it again, but this session; branches that shared its rows keep the old key.',
+  access: 'edit',
+  params: params({ ...branchScope, name, key: tenantKey, newKey: Key }),
+  result: Tenant,
+  refusals: encryptionRefusals,
+  handle: (call, { name, newKey, ...scope }) => {
+    const tenant = call.tenant({ ...scope, tenant: name })
+    const { cipher } = tenant.row
+    if (cipher === null) refuseNotEncrypted(tenant)
+    return withNewKey(call, newKey, async (key) => {
+      const row = await reencrypt(call.engine.parts, tenant, key, call.signal)
+      call.keyring.replace(cipher, key)
+      return shown(row)
+    })
+  },
+})
+
+export const decrypt = method({
+  summary: 'Write a tenant in plain text from now on.',
+  access: 'edit',
+  params: params({ ...branchScope, name, key: tenantKey }),
+  result: Tenant,
+  refusals: encryptionRefusals,
+  handle: async (call, { name, ...scope }) => {
+    const tenant = call.tenant({ ...scope, tenant: name })
+    if (tenant.row.cipher === null) refuseNotEncrypted(tenant)
+    return shown(await reencrypt(call.engine.parts, tenant, null, call.signal))
+  },
+})
+
+function shown({ name, description, createdAt, fileId, cipher }: TenantRow) {
+  return { name, description, createdAt, hasFile: fileId !== null, encrypted: cipher !== null }
 }
 
 const TransferFormat = z.enum(['sqlite', 'csv', 'json', 'ndjson'])
@@ -218,6 +358,9 @@ const importTenant = method({
       .optional()
       .describe('of csv, json and ndjson; default: UTF-8, or what a byte order mark says'),
     message: z.string().max(10_000).optional().describe('kept in the history if the schema changes'),
+    key: Key.optional().describe(
+      'of an encrypted tenant, and of an SQLite file that is encrypted (SQLCipher 4); a tenant that is not is so from then on',
+    ),
   }),
   result: z.object({
     rows: RowCounts,
@@ -240,8 +383,11 @@ const importTenant = method({
     'viewExists',
   ],
   handle: (call, { name, database, branch, columns, delimiter, quote, null: nullText, header, ...options }) => {
+    const scope = { database, branch, tenant: name }
+    const tenant = call.lockedTenant(scope)
+    // A tenant that is not encrypted can still be given a file that is.
+    if (tenant.row.cipher !== null) call.tenant({ ...scope, key: options.key })
     const csv = { ...csvStyle({ delimiter, quote, null: nullText, header }), ...(columns && { columns }) }
-    const tenant = call.tenant({ database, branch, tenant: name })
     const client = call.session.client?.name
     return importFile(call.engine.parts, tenant, { ...options, csv, client }, progressOf(call))
   },
@@ -254,13 +400,26 @@ const exportTenant = method({
     ...transferParams,
     format: TransferFormat.optional().describe('default: by the file’s extension, else sqlite'),
     overwrite: z.boolean().default(false).describe('replace the file if there is one'),
+    key: tenantKey,
+    plaintext: z
+      .boolean()
+      .default(false)
+      .describe('of an encrypted tenant: write what anybody can read; else the file is encrypted with its key'),
   }),
   result: z.object({ rows: RowCounts, bytes: z.int() }),
-  refusals: [...tenantRefusals, 'fileNotFound', 'fileExists', 'pathRefused', 'invalidValue', 'tableNotFound'],
-  handle: (call, { name, database, branch, delimiter, quote, null: nullText, header, ...options }) => {
+  refusals: [
+    ...tenantRefusals,
+    'fileNotFound',
+    'fileExists',
+    'pathRefused',
+    'invalidValue',
+    'tableNotFound',
+    'plaintextRefused',
+  ],
+  handle: (call, { name, database, branch, key, delimiter, quote, null: nullText, header, ...options }) => {
     if (quote === '') refuse('invalidValue', { where: 'quote', reason: 'without one not every text can be written' })
     const csv = csvStyle({ delimiter, quote, null: nullText, header })
-    const tenant = call.tenant({ database, branch, tenant: name })
+    const tenant = call.tenant({ database, branch, tenant: name, key })
     const beforeWrites = (snapshot: Promise<void>) => call.beforeWrites(snapshot)
     return exportFile(call.engine.parts, tenant, { ...options, csv, beforeWrites }, progressOf(call))
   },

@@ -2,8 +2,10 @@ import { createRequire } from 'node:module'
 import type { ErrorKind } from '../../protocol/errors.ts'
 import type { WireValue } from '../../protocol/values.ts'
 import { Refusal } from '../base/refusal.ts'
-import type { Durability } from '../storage/connection.ts'
+import type { Durability, KeyText } from '../storage/connection.ts'
+import { removeDatabaseFile } from '../storage/files.ts'
 import { type Asker, type Process, Processes, type ProcessLimits, residentBytes } from '../storage/processes.ts'
+import { emptyBeside, type KeyedFile } from '../storage/rewrite.ts'
 import type { Columns } from '../storage/statements.ts'
 import type { BatchStatement } from './batch.ts'
 import type { Params, WriteResult } from './execute.ts'
@@ -14,6 +16,8 @@ export interface ReadJob {
   readonly kind: 'read'
   /** The path of a file, or the bytes of a database. */
   readonly source: string | Uint8Array
+  /** Of a file that is encrypted. */
+  readonly key?: KeyText
   readonly sql: string
   readonly params: Params
   readonly limits: { readonly maxRows: number; readonly maxBytes: number; readonly maxRowBytes: number }
@@ -40,10 +44,22 @@ export interface ReadEnd {
 export interface WriteJob {
   readonly kind: 'write'
   readonly path: string
+  readonly key?: KeyText
   readonly durability: Durability
   readonly statements: readonly BatchStatement[]
   readonly limits: { readonly maxRows: number; readonly maxBytes: number }
 }
+
+/** A file to be written to another one under another key, or none; see `rewrite`. */
+export interface RewriteJob {
+  readonly kind: 'rewrite'
+  readonly source: KeyedFile
+  readonly target: KeyedFile
+}
+
+export type RewriteMessage =
+  | { readonly kind: 'rewritten' }
+  | { readonly kind: 'failed'; readonly code: string; readonly message: string }
 
 export interface Written {
   readonly results: readonly WriteResult[]
@@ -166,6 +182,25 @@ export class ProcessLane {
       return await done
     } catch (error) {
       if (written && isCommitting && (await commit.hasCommitted())) return written
+      throw error
+    }
+  }
+
+  /** Write a file to another one under another key, or none. What is cut short leaves nothing. */
+  async rewrite(source: KeyedFile, target: KeyedFile, signal: AbortSignal): Promise<void> {
+    try {
+      const asker = { signal, owner: target }
+      await this.#with<void>(this.processes, this.#limits.maxStatementMs, asker, (process, run) => {
+        const deafen = process.hear((message) => {
+          const told = message as RewriteMessage
+          if (told.kind === 'rewritten') return run.done()
+          run.fail(Object.assign(new Error(told.message), { code: told.code }))
+        })
+        process.send({ kind: 'rewrite', source, target } satisfies RewriteJob)
+        return deafen
+      })
+    } catch (error) {
+      for (const path of [target.path, emptyBeside(target)]) removeDatabaseFile(path)
       throw error
     }
   }

@@ -10,13 +10,15 @@
  */
 import { crashPoint } from '../base/crash-point.ts'
 import { type Database, openFile, openMemory, openReadOnly } from '../storage/connection.ts'
+import { codeOf } from '../storage/faults.ts'
 import { endWithDaemon } from '../storage/lifeline.ts'
 import { pipeDescriptor } from '../storage/processes.ts'
+import { rewrite } from '../storage/rewrite.ts'
 import { Statements } from '../storage/statements.ts'
 import { runBatch } from './batch.ts'
 import { refuseSqlError } from './errors.ts'
 import { encodeFrame, type Frame } from './frames.ts'
-import type { Commit, ReadEnd, ReadJob, WriteJob, WriteMessage } from './process-lane.ts'
+import type { Commit, ReadEnd, ReadJob, RewriteJob, RewriteMessage, WriteJob, WriteMessage } from './process-lane.ts'
 import { failureOf, sendRows, writeOut } from './say.ts'
 
 const cacheBytes = 16 * 1024 * 1024
@@ -26,8 +28,9 @@ endWithDaemon()
 /** What was written and is not committed yet. */
 let open: Database.Database | undefined
 
-process.on('message', (message: ReadJob | WriteJob | Commit) => {
+process.on('message', (message: ReadJob | WriteJob | RewriteJob | Commit) => {
   if (message.kind === 'read') read(message)
+  else if (message.kind === 'rewrite') rewriteFile(message)
   else if (message.kind === 'write') attempt(() => writeAll(message))
   else attempt(commit)
 })
@@ -45,9 +48,9 @@ function read(job: ReadJob): void {
 }
 
 /** As the daemon's own connection writes, and for that a transaction that waits for `commit`. */
-function writeAll({ path, durability, statements, limits }: WriteJob): void {
+function writeAll({ path, key, durability, statements, limits }: WriteJob): void {
   const startedAt = performance.now()
-  open = openFile(path, durability, cacheBytes)
+  open = openFile(path, durability, { cacheBytes, key })
   open.exec('begin immediate')
   const changes = open.prepare<[], number>('select changes()').pluck()
   const writer = { statements: new Statements(open), changes: () => changes.get() as number }
@@ -79,12 +82,21 @@ function attempt(work: () => void): void {
   }
 }
 
-function tell(message: WriteMessage): void {
+function rewriteFile({ source, target }: RewriteJob): void {
+  try {
+    rewrite(source, target)
+    tell({ kind: 'rewritten' })
+  } catch (error) {
+    tell({ kind: 'failed', code: codeOf(error), message: error instanceof Error ? error.message : String(error) })
+  }
+}
+
+function tell(message: WriteMessage | RewriteMessage): void {
   process.send?.(message)
 }
 
-function run({ source, ...statement }: ReadJob): Omit<ReadEnd, 'ms'> {
-  const db = typeof source === 'string' ? openReadOnly(source) : openMemory(Buffer.from(source))
+function run({ source, key, ...statement }: ReadJob): Omit<ReadEnd, 'ms'> {
+  const db = typeof source === 'string' ? openReadOnly(source, key) : openMemory(Buffer.from(source))
   try {
     db.exec('begin')
     db.prepare('select 1 from sqlite_schema').get()

@@ -11,6 +11,8 @@ export class RunningCall {
   readonly deadline: number
   /** Where its work was done, as the statistics count it. */
   lane: LaneName = 'inline'
+  /** Called when it is answered. */
+  onEnd: (() => void) | undefined
 
   constructor(session: Session, id: RequestId, params: CallParams) {
     this.session = session
@@ -52,6 +54,21 @@ export class RunningCall {
   /** Send a part of the result as `$/progress`: see `Session.sendPart`. */
   sendPart(token: string | number, value: readonly Buffer[]): Promise<void> | undefined {
     return this.session.sendPart(token, value)
+  }
+}
+
+/**
+ * Thrown by a handler that has done nothing yet and cannot go on before `until`: it is then called again. The calls that
+ * its session sends after it wait for that.
+ */
+export class Postponed {
+  readonly until: Promise<unknown>
+  /** To be called when the handler was called again. */
+  readonly release: () => void
+
+  constructor(call: RunningCall, until: Promise<unknown>) {
+    this.until = until
+    this.release = call.beforeAll()
   }
 }
 

@@ -1,10 +1,9 @@
 import type { Logger } from 'pino'
 import { type ErrorKind, type WireError, wireError } from '../../protocol/errors.ts'
-import type { LaneName } from '../../protocol/lanes.ts'
 import { nearMiss } from '../base/near-miss.ts'
 import { Refusal } from '../base/refusal.ts'
 import { latestTime, lookAtClock } from '../base/turn.ts'
-import { type CallParams, type RunningCall, requestName } from './call.ts'
+import { type CallParams, Postponed, type RunningCall, requestName } from './call.ts'
 import { JsonText, type Method, type Registry } from './contract.ts'
 import type { Dispatch, RequestId, Session } from './session.ts'
 
@@ -23,7 +22,7 @@ export interface Observer {
   answered(
     session: Session,
     request: Readonly<Record<string, unknown>>,
-    lane: LaneName,
+    call: RunningCall | undefined,
     ms: number,
     failure: ErrorKind | undefined,
   ): void
@@ -89,19 +88,24 @@ export class Dispatcher<C extends RunningCall> implements Dispatch {
     let call: C | undefined
     const answer: Answer = (json, failure) => {
       const ms = lookAtClock() - startedAt
-      this.#options.observer.answered(session, request, call?.lane ?? 'inline', ms, failure)
+      this.#options.observer.answered(session, request, call, ms, failure)
       reply(json)
+      call?.onEnd?.()
     }
+    let data: unknown
+    let method: Method<C> | undefined
     try {
-      const method = this.#options.registry.get(name) ?? this.#refuseMethod(name)
+      method = this.#options.registry.get(name) ?? this.#refuseMethod(name)
       const checked = method.params.safeParse(params)
       if (!checked.success) throw new Refusal('invalidParams', { issues: issuesOf(checked.error) })
-      call = this.#options.newCall(session, id, checked.data as CallParams)
-      const outcome = method.handle(call, checked.data)
+      data = checked.data
+      call = this.#options.newCall(session, id, data as CallParams)
+      const outcome = method.handle(call, data)
       if (!(outcome instanceof Promise)) return answer(this.#resultText(name, method, id, outcome))
-      this.#later(call, name, method, outcome, checked.data as CallParams, answer)
+      this.#later(call, name, method, outcome, data as CallParams, answer)
     } catch (error) {
-      this.#fail(session, id, name, error, answer)
+      if (!(error instanceof Postponed) || !call || !method) return this.#fail(session, id, name, error, answer)
+      this.#later(call, name, method, resume(call, method, data, error), data as CallParams, answer)
     }
   }
 
@@ -120,26 +124,27 @@ export class Dispatcher<C extends RunningCall> implements Dispatch {
       params.timeoutMs === undefined
         ? undefined
         : setTimeout(() => call.abort(new Refusal('timeout', { timeoutMs: params.timeoutMs })), params.timeoutMs)
+    // An edit is answered before what waits for it.
+    const release = method.access === 'edit' ? session.beforeAll() : undefined
     const done = () => {
       clearTimeout(timer)
       session.finished(call)
+      release?.()
     }
-    outcome.then(
-      (result) => {
-        try {
-          answer(this.#resultText(name, method, id, result))
-        } catch (error) {
-          this.#fail(session, id, name, error, answer)
-        }
-        done()
-      },
-      (error: unknown) => {
+    const answerWith = (result: unknown) => {
+      try {
+        answer(this.#resultText(name, method, id, result))
+      } catch (error) {
         this.#fail(session, id, name, error, answer)
-        done()
-      },
-    )
-    // After the lines above, so that the edit is answered before what waits for it.
-    if (method.access === 'edit') session.hold(outcome)
+      }
+      done()
+    }
+    const fail = (error: unknown) => {
+      if (error instanceof Postponed) return void resume(call, method, params, error).then(answerWith, fail)
+      this.#fail(session, id, name, error, answer)
+      done()
+    }
+    outcome.then(answerWith, fail)
   }
 
   #resultText(name: string, method: Method<C>, id: RequestId, result: unknown): string {
@@ -179,6 +184,23 @@ export class Dispatcher<C extends RunningCall> implements Dispatch {
 
 function isInTransaction(params: unknown): boolean {
   return (params as { readonly transaction?: unknown } | null | undefined)?.transaction !== undefined
+}
+
+/** Call a handler again when what it waits for is there. */
+async function resume<C extends RunningCall>(
+  call: C,
+  method: Method<C>,
+  params: unknown,
+  { until, release }: Postponed,
+): Promise<unknown> {
+  let outcome: unknown
+  try {
+    await until
+    outcome = method.handle(call, params as never)
+  } finally {
+    release()
+  }
+  return outcome
 }
 
 function failureText(id: RequestId, error: WireError): string {

@@ -132,12 +132,6 @@ export class Session {
     this.#waiting.push(call)
   }
 
-  /** Later calls wait until `edit` has settled. */
-  hold(edit: Promise<unknown>): void {
-    const release = this.beforeAll()
-    edit.then(release, release)
-  }
-
   /** Later calls wait until the function is called that this gives. */
   beforeAll(): () => void {
     this.#holds++

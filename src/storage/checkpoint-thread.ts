@@ -3,21 +3,22 @@
  * after another, each by a connection that lives as long.
  */
 import { parentPort, workerData } from 'node:worker_threads'
-import Database from 'better-sqlite3'
 import type { CheckpointJob, CheckpointReport } from './checkpointer.ts'
+import { openKeyed } from './connection.ts'
 
 const done = new Int32Array(workerData as SharedArrayBuffer)
 
-parentPort?.on('message', ({ path }: CheckpointJob) => {
-  const report = checkpoint(path)
+parentPort?.on('message', (job: CheckpointJob) => {
+  const report = checkpoint(job)
+  job.key?.text.fill(0)
   Atomics.add(done, 0, 1)
   Atomics.notify(done, 0)
   parentPort?.postMessage(report)
 })
 
-function checkpoint(path: string): CheckpointReport {
+function checkpoint({ path, key }: CheckpointJob): CheckpointReport {
   try {
-    const db = new Database(path, { fileMustExist: true, timeout: 0 })
+    const db = openKeyed(path, { fileMustExist: true, timeout: 0 }, key)
     try {
       db.pragma('synchronous = normal')
       db.pragma('wal_checkpoint(passive)')

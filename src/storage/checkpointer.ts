@@ -1,10 +1,12 @@
 import { createRequire } from 'node:module'
 import { Worker } from 'node:worker_threads'
 import { assert } from '../base/assert.ts'
+import type { KeyText } from './connection.ts'
 
 /** What the thread is asked, and says. */
 export interface CheckpointJob {
   readonly path: string
+  readonly key?: KeyText
 }
 
 export interface CheckpointReport {
@@ -36,11 +38,11 @@ export class Checkpointer {
   #thread: CheckpointThread | undefined
 
   /** Checkpoint a file when those before it are through. */
-  start(path: string): RunningCheckpoint {
+  start(path: string, key?: KeyText): RunningCheckpoint {
     this.#thread ??= new CheckpointThread(() => {
       this.#thread = undefined
     })
-    return this.#thread.start(path)
+    return this.#thread.start({ path, key })
   }
 
   /** Let the jobs under way finish, and end the thread. */
@@ -68,9 +70,9 @@ class CheckpointThread {
     this.#worker.on('exit', () => this.#fail('the thread has ended'))
   }
 
-  start(path: string): RunningCheckpoint {
+  start({ path, key }: CheckpointJob): RunningCheckpoint {
     clearTimeout(this.#idleTimer)
-    const job: CheckpointJob = { path }
+    const job: CheckpointJob = { path, key: key && { text: key.text } }
     this.#worker.postMessage(job)
     const number = ++this.#given
     const finished = new Promise<CheckpointReport>((resolve) => this.#waiting.push(resolve))

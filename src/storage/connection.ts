@@ -1,4 +1,5 @@
 import Database from 'better-sqlite3'
+import { applyKey, type FileKey } from './cipher.ts'
 
 export type Durability = 'normal' | 'full'
 
@@ -6,14 +7,21 @@ export type { Database }
 
 const defaultCacheBytes = 2 * 1024 * 1024
 
+/** A file's key, where it is encrypted. */
+export type KeyText = Pick<FileKey, 'text'>
+
 /**
  * Open one SQLite file for reading and writing. The one place where pragmas of a tenant's connection are set.
  *
  * `wal_autocheckpoint` is 0: the daemon checkpoints, off the hot path. `recursive_triggers` is off, as SQLite has it
  * by default (this build does not): the trigger that keeps `updated_at` relies on it.
  */
-export function openFile(file: string, durability: Durability, cacheBytes = defaultCacheBytes): Database.Database {
-  const db = new Database(file, { fileMustExist: true, timeout: 0 })
+export function openFile(
+  file: string,
+  durability: Durability,
+  { cacheBytes = defaultCacheBytes, key }: { cacheBytes?: number; key?: KeyText } = {},
+): Database.Database {
+  const db = openKeyed(file, { fileMustExist: true, timeout: 0 }, key)
   try {
     configure(db)
     db.pragma('journal_mode = wal')
@@ -28,11 +36,24 @@ export function openFile(file: string, durability: Durability, cacheBytes = defa
 }
 
 /** Open a file that is only read, as another program may be using it. */
-export function openReadOnly(file: string): Database.Database {
-  const db = new Database(file, { readonly: true, fileMustExist: true, timeout: 2_000 })
+export function openReadOnly(file: string, key?: KeyText): Database.Database {
+  const db = openKeyed(file, { readonly: true, fileMustExist: true, timeout: 2_000 }, key)
   db.pragma('trusted_schema = off')
   db.pragma('temp_store = memory')
   return db
+}
+
+/** Open a file as it is, with its key if it is encrypted; a wrong one shows with its first use. */
+export function openKeyed(file: string, options: Database.Options, key?: KeyText): Database.Database {
+  const db = new Database(file, options)
+  if (key === undefined) return db
+  try {
+    applyKey(db, key)
+    return db
+  } catch (error) {
+    db.close()
+    throw error
+  }
 }
 
 /** A database in memory: empty, or with the content of `image`. */

@@ -79,6 +79,11 @@ export class FilePool {
     if (pooled) this.#close(pooled)
   }
 
+  /** Close the files that are encrypted so. */
+  closeEncrypted(cipher: string): void {
+    for (const pooled of [...this.#open.values()]) if (pooled.file.key?.cipher === cipher) this.#close(pooled)
+  }
+
   /** Leave a file, which is closed, to somebody else until `work` is through, well or not. */
   async lend<T>(id: number, work: Promise<T>): Promise<T> {
     const isInUse = this.#open.has(id) || this.#lent.has(id) || this.isKept(id)

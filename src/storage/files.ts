@@ -48,7 +48,7 @@ export async function writeDurably(file: string, content: Uint8Array): Promise<v
   try {
     crashPoint('createFile.opened')
     await handle.writeFile(content)
-    await Promise.all([handle.sync(), ...folders.map(syncFolderLater)])
+    await Promise.all([handle.sync(), ...folders.map(syncLater)])
   } finally {
     await handle.close()
   }
@@ -66,7 +66,7 @@ export async function copyDurably(from: string, to: string): Promise<void> {
   crashPoint('copyFile.copied')
   const handle = await fs.promises.open(to, 'r+')
   try {
-    await Promise.all([handle.sync(), ...folders.map(syncFolderLater)])
+    await Promise.all([handle.sync(), ...folders.map(syncLater)])
   } finally {
     await handle.close()
   }
@@ -149,17 +149,18 @@ export function syncFile(file: string): void {
   }
 }
 
-export function syncFolder(folder: string): void {
-  syncFile(folder)
-}
-
-async function syncFolderLater(folder: string): Promise<void> {
-  const handle = await fs.promises.open(folder, 'r')
+/** The same beside this thread. */
+export async function syncLater(file: string): Promise<void> {
+  const handle = await fs.promises.open(file, 'r')
   try {
     await handle.sync()
   } finally {
     await handle.close()
   }
+}
+
+export function syncFolder(folder: string): void {
+  syncFile(folder)
 }
 
 /** Make a file's folder where it is missing. Gives the folders that have to be synced before the file's name lasts. */

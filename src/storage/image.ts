@@ -1,5 +1,6 @@
 import fs from 'node:fs'
 import type Database from 'better-sqlite3'
+import { magic } from './cipher.ts'
 import { openMemory, withJournal } from './connection.ts'
 import { databaseBytes, sizeOf } from './files.ts'
 import type { TenantFile } from './tenant-file.ts'
@@ -8,8 +9,6 @@ import type { TenantFile } from './tenant-file.ts'
 const maxImageBytes = 2 * 1024 * 1024
 /** Up to this size a file is copied by way of memory. */
 const maxCopiedBytes = 4 * 1024 * 1024
-
-const magic = Buffer.from('SQLite format 3\0', 'latin1')
 
 /**
  * What a small file that nobody has open holds, as a database in memory: to look at it so costs a fraction of opening it,

@@ -3,6 +3,7 @@ import type Database from 'better-sqlite3'
 import { crashPoint } from '../base/crash-point.ts'
 import { Refusal, refuse } from '../base/refusal.ts'
 import type { Checkpointer, RunningCheckpoint } from './checkpointer.ts'
+import type { FileKey } from './cipher.ts'
 import { type Durability, openFile } from './connection.ts'
 import { codeOf, guarded, refuseFault } from './faults.ts'
 import { sizeOf } from './files.ts'
@@ -36,6 +37,8 @@ export class TenantFile implements Writer {
   /** Who uses it outside `read` and `write` calls `flush` first: reads may have left a transaction open. */
   readonly db: Database.Database
   readonly statements: Statements
+  /** What it is encrypted with; undefined: it is not. */
+  readonly key: FileKey | undefined
   /** The change set whose schema the file has, as it says itself. */
   changeSet: string
   /** Set while writes have to wait, and reads where it is awaited. */
@@ -59,8 +62,9 @@ export class TenantFile implements Writer {
   constructor(location: string, options: TenantFileOptions) {
     this.path = location
     this.#name = options.name
+    this.key = options.key
     this.#isLogNew = !fs.existsSync(`${location}-wal`)
-    this.db = openFile(location, 'normal', options.cacheBytes)
+    this.db = openWithKey(location, options)
     try {
       this.changeSet = requireChangeSet(this.db, options.name)
       this.statements = new Statements(this.db)
@@ -211,7 +215,7 @@ export class TenantFile implements Writer {
 
   async #checkpointAside(writersWait = false): Promise<void> {
     this.flush()
-    const running = this.#checkpointer.start(this.path)
+    const running = this.#checkpointer.start(this.path, this.key)
     this.#running = running
     if (writersWait) this.#pauseFor(running)
     await running.finished
@@ -243,8 +247,19 @@ export interface TenantFileOptions {
   readonly checkpointer: Checkpointer
   /** How much of the file may be kept in memory. */
   readonly cacheBytes?: number
+  /** The right key, where the file is encrypted. */
+  readonly key?: FileKey
   /** The tenant's name, for errors. */
   readonly name: string
+}
+
+function openWithKey(location: string, { name, cacheBytes, key }: TenantFileOptions): Database.Database {
+  try {
+    return openFile(location, 'normal', { cacheBytes, key })
+  } catch (error) {
+    if (key === undefined || codeOf(error) !== 'SQLITE_NOTADB') throw error
+    return refuse('corrupt', { what: `tenant ${name}`, reason: 'its first page does not verify' }, { cause: error })
+  }
 }
 
 /** The table in which a file says where it stands. Written in the transaction that brought it there. */

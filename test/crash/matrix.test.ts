@@ -3,8 +3,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type CrashPoint, crashPoints } from '../../src/base/crash-point.ts'
 import { findTable } from '../../src/schema/model.ts'
 import { Layout } from '../../src/storage/layout.ts'
-import { type Armed, type Operation, operations, type World } from './operations.ts'
-import { checkDisk, fullName, readState, type State } from './state.ts'
+import { type Armed, keys, type Operation, operations, type World } from './operations.ts'
+import { checkDisk, fullName, keyName, readState, type State } from './state.ts'
 import { build, copyOf, newFolder, Opened, room, run } from './support.ts'
 
 /** After every kill every other one, instead of each of them once: minutes instead of seconds. */
@@ -158,7 +158,11 @@ async function writeEverywhere(opened: Opened, before: State): Promise<State> {
       (expected.branches[fullName(branch)] as { tenants: Tenants }).tenants,
     )) {
       const a = ++key
-      await opened.run(['row.insert', { database, branch: name, tenant, table: 't', rows: [{ a, b: `b${a}` }] }])
+      const secret = keys[rows[keyName]?.[0] as keyof typeof keys]
+      await opened.run([
+        'row.insert',
+        { database, branch: name, tenant, key: secret, table: 't', rows: [{ a, b: `b${a}` }] },
+      ])
       const others = table.columns.slice(2).map(() => 'd')
       rows.t = [...(rows.t ?? []), JSON.stringify([a, `b${a}`, ...others])]
     }

@@ -30,6 +30,9 @@ export interface World {
   readonly prepare?: (project: string) => void
 }
 
+/** Keys of encrypted tenants. */
+export const keys = { one: { raw: '1'.repeat(64) }, two: { raw: '2'.repeat(64) } }
+
 const columns = [
   { name: 'a', type: 'INTEGER' },
   { name: 'b', type: 'TEXT' },
@@ -41,8 +44,10 @@ const u = {
   systemColumns: false,
 }
 
-function insert(scope: { database?: string; branch?: string; tenant?: string }, ...keys: number[]): Step {
-  return ['row.insert', { ...scope, table: 't', rows: keys.map((a) => ({ a, b: `b${a}` })) }]
+type Scope = { database?: string; branch?: string; tenant?: string; key?: object }
+
+function insert(scope: Scope, ...ids: number[]): Step {
+  return ['row.insert', { ...scope, table: 't', rows: ids.map((a) => ({ a, b: `b${a}` })) }]
 }
 
 const addColumn = (name: string, branch = 'main'): Step => [
@@ -105,6 +110,25 @@ const large: World = {
     ['row.insert', { table: 't', rows: Array.from({ length: 300 }, (_, a) => ({ a, b: 'x'.repeat(16_000) })) }],
   ],
 }
+/**
+ * `x` is not encrypted; `s`, `q` and `z` are with key one, and `z` has no file. dev sees the files of `x` and `q`. What was
+ * written to `s` last is in its log.
+ */
+const sealedSteps: readonly Step[] = [
+  ['table.create', t],
+  ['table.create', u],
+  ['tenant.create', { name: 'x' }],
+  ['tenant.create', { name: 's', key: keys.one }],
+  ['tenant.create', { name: 'q', key: keys.one }],
+  ['tenant.create', { name: 'z', key: keys.one }],
+  insert({ tenant: 'x' }, 1),
+  insert({ tenant: 's', key: keys.one }, 2, 3),
+  insert({ tenant: 'q', key: keys.one }, 5),
+  ['branch.create', { name: 'dev' }],
+  ['tenant.unlock', { name: 's', key: keys.one }],
+  insert({ tenant: 's' }, 4),
+]
+const sealed: World = { name: 'sealed', steps: sealedSteps }
 const littered: World = {
   name: 'littered',
   steps: sharedSteps,
@@ -154,6 +178,14 @@ const firstWrite = ['createFile.opened', 'firstWrite.fileMade', 'firstWrite.reco
 const positions = ['positions.writing', 'positions.written'] as const
 const removeFile = ['removeFile.removed', 'removeFile.removed:2'] as const
 const importFile = ['import.copied', 'import.emptied', 'import.finished', 'moveFile.moved'] as const
+const reencrypt = [
+  'reencrypt.written',
+  'reencrypt.planning',
+  'reencrypt.planned',
+  'reencrypt.replaced',
+  'reencrypt.recording',
+  'reencrypt.recorded',
+] as const
 const deleteTenant = ['tenantDelete.recording', 'tenantDelete.recorded', 'tenantDelete.cleaned'] as const
 const renameTenant = [
   'tenantRename.linked',
@@ -562,5 +594,63 @@ export const operations: readonly Operation[] = [
     world: saved,
     steps: [['backup.restore', { backup: 'b', tenant: 'x', force: true }], insert({ tenant: 'x' }, 10)],
     points: ['restore.copied', 'restore.replacing', 'restore.replaced', 'moveFile.moved'],
+  },
+  {
+    name: 'encrypt a tenant whose file the child sees',
+    world: sealed,
+    steps: [['tenant.encrypt', { name: 'x', key: keys.two }], insert({ tenant: 'x', key: keys.two }, 10)],
+    points: ['giveAway.copied', 'giveAway.recorded', ...reencrypt],
+  },
+  {
+    name: 'give a tenant another key, with what a killed daemon left of it',
+    world: sealed,
+    steps: [
+      ['tenant.rekey', { name: 's', key: keys.one, newKey: keys.two }],
+      insert({ tenant: 's', key: keys.two }, 10),
+    ],
+    points: reencrypt,
+  },
+  {
+    name: 'settle what was left of a tenant that got another key',
+    world: sealed,
+    steps: [['tenant.rekey', { name: 's', key: keys.one, newKey: keys.two }]],
+    points: ['reencrypt.planned', 'reencrypt.replaced'],
+    seconds: ['plan.deleted', 'open.plansSettled'],
+  },
+  {
+    name: 'decrypt a tenant whose file is the parent’s',
+    world: sealed,
+    steps: [
+      ['tenant.decrypt', { branch: 'dev', name: 'q', key: keys.one }],
+      insert({ branch: 'dev', tenant: 'q' }, 10),
+    ],
+    points: ['takeCopy.copied', 'takeCopy.recorded', ...reencrypt],
+  },
+  {
+    name: 'encrypt, and decrypt again, a tenant without a file',
+    world: sealed,
+    steps: [
+      ['tenant.decrypt', { name: 'z', key: keys.one }],
+      ['tenant.encrypt', { name: 'z', key: keys.two }],
+    ],
+    points: ['reencrypt.recording', 'reencrypt.recorded', 'reencrypt.recording:2', 'reencrypt.recorded:2'],
+  },
+  {
+    name: 'write to an encrypted tenant without a file',
+    world: sealed,
+    steps: [insert({ tenant: 'z', key: keys.one }, 10)],
+    points: [...firstWrite, ...commit],
+  },
+  {
+    name: 'rename a locked tenant, with what a killed daemon left of it',
+    world: sealed,
+    steps: [['tenant.rename', { name: 's', newName: 'w' }]],
+    points: ['linkFile.linked', 'linkFile.linked:2', ...renameTenant, ...removeFile],
+  },
+  {
+    name: 'import an SQLite file into an encrypted tenant',
+    world: { ...sealed, prepare: writeInputs },
+    steps: [['tenant.import', { name: 'z', key: keys.one, path: '{project}/in.db' }]],
+    points: ['import.copied', 'import.finished', 'import.placed', 'import.committed'],
   },
 ]

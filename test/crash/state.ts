@@ -2,6 +2,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { expect } from 'vitest'
 import type { Branch } from '../../src/engine/branch.ts'
+import { openKey } from '../../src/engine/encryption.ts'
 import type { Engine } from '../../src/engine/engine.ts'
 import { rootChangeSet } from '../../src/engine/heads.ts'
 import type { Tenant } from '../../src/engine/tenant.ts'
@@ -13,6 +14,7 @@ import { quoteName } from '../../src/schema/sql.ts'
 import { openReadOnly } from '../../src/storage/connection.ts'
 import { branchFolder } from '../../src/storage/layout.ts'
 import { readChangeSet } from '../../src/storage/tenant-file.ts'
+import { keys } from './operations.ts'
 
 /** Rows of a tenant, by table, each as JSON. */
 export type Rows = { readonly [table: string]: readonly string[] }
@@ -48,8 +50,10 @@ export async function readState(engine: Engine): Promise<State> {
     const tenants: { [name: string]: Rows } = {}
     for (const row of [...visibleTenants(engine.parts.catalog, branch)]) {
       const tenant = branch.tenant(row.name)
-      tenants[row.name] = await readRows(tenant)
+      const opened = row.cipher === null ? undefined : await openWithAny(engine, tenant)
+      tenants[row.name] = { ...(await readRows(tenant)), ...(opened && { [keyName]: [opened.name] }) }
       checkFile(tenant)
+      opened?.letGo()
     }
     branches[name] = {
       parent: branch.parent?.name ?? null,
@@ -65,6 +69,18 @@ export async function readState(engine: Engine): Promise<State> {
     engine.databases.map((row) => [row.name, reasonOf(row.maintenance)] as const).sort(),
   )
   return { databases, branches }
+}
+
+/** Stands among the tables of an encrypted tenant, for the name of its key. */
+export const keyName = '(key)'
+
+/** Unlock an encrypted tenant: one of the keys has to be the right one. */
+async function openWithAny({ parts }: Engine, tenant: Tenant): Promise<{ name: string; letGo: () => void }> {
+  for (const [name, key] of Object.entries(keys)) {
+    const held = await openKey(parts, tenant, key).catch(() => undefined)
+    if (held) return { name, letGo: held.letGo }
+  }
+  throw new Error(`no key opens tenant ${tenant.name}`)
 }
 
 export function fullName(branch: Branch): string {
@@ -116,7 +132,7 @@ function checkFile(tenant: Tenant): void {
   if (file === null) return
   const { head } = tenant.branch
   const name = `${fullName(tenant.branch)} ${tenant.name}`
-  const db = openReadOnly(file)
+  const db = openReadOnly(file, tenant.key)
   try {
     expect(readChangeSet(db), `change set of ${name}`).toBe(head.id)
     expect(

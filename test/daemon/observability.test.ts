@@ -179,7 +179,7 @@ describe('the log', () => {
     await other.request('made.up', {}, 1)
     expect(calls(logged)).toMatchObject([
       { request: 's1/7', method: 'query.run', outcome: 'ok', lane: 'inline', ms: expect.any(Number) },
-      { request: 's2/"seven"', outcome: 'invalidParams' },
+      { request: 's2/"seven"', outcome: 'tenantNotEncrypted' },
       { request: expect.stringMatching(/^s2\/"x{63}$/), outcome: 'sqlError' },
       { request: 's2/1', method: 'made.up', outcome: 'methodNotFound' },
     ])

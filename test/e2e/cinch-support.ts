@@ -3,7 +3,7 @@ import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 
-const program = path.resolve(import.meta.dirname, '../../dist/src/cinch.js')
+export const program = path.resolve(import.meta.dirname, '../../dist/src/cinch.js')
 
 export interface Outcome {
   readonly code: number | null

@@ -37,7 +37,7 @@ async function reading(tenant: string, branch = 'main'): Promise<{ end(): Promis
     begun = resolve
   })
   const rows = started.daemon.engine.tenant('main', branch, tenant).keepInPlace(async (file) => {
-    const db = await openSnapshot(file as string, new AbortController().signal)
+    const db = await openSnapshot({ path: file as string }, new AbortController().signal)
     try {
       begun()
       await ended

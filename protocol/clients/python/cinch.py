@@ -89,6 +89,8 @@ PROTOCOL_VERSION = "1.0"
 Value = Union[None, bool, int, float, str, bytes]
 Row = Dict[str, Any]
 Params = Union[Sequence[Value], Mapping[str, Value]]
+Key = Union[str, Mapping[str, str]]
+"""Of an encrypted tenant: a passphrase, or `{"raw": "64 hex digits"}`."""
 Command = Union[str, Sequence[str]]
 StrPath = Union[str, "os.PathLike[str]"]
 Progress = Callable[[Dict[str, Any]], None]
@@ -184,6 +186,10 @@ _CLASSES: Dict[str, Type[CinchError]] = {
     "schemaBroken": Refused,
     "schemaMismatch": Refused,
     "conditionEmpty": Refused,
+    "tenantEncrypted": Refused,
+    "tenantLocked": Refused,
+    "tenantNotEncrypted": Refused,
+    "wrongKey": Refused,
 }
 
 
@@ -827,16 +833,24 @@ class Client:
         database: Optional[str] = None,
         branch: Optional[str] = None,
         tenant: Optional[str] = None,
+        key: Optional[Key] = None,
         timeout: Optional[float] = None,
     ) -> "Client":
         """Start `cinchd --stdio` for a project and speak over its pipes. It ends with this client."""
         arguments = [*_daemon_command(command), "--stdio", "--project", os.path.abspath(os.fspath(project))]
-        process = subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
-        return cls._over(_ProcessStream(process), timeout, _given(database=database, branch=branch, tenant=tenant))
+        process = subprocess.Popen(
+            arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, env=_environment()
+        )
+        scope = _given(database=database, branch=branch, tenant=tenant)
+        return cls._over(_ProcessStream(process), timeout, scope, key)
 
     @classmethod
     def _over(
-        cls, stream: Union[_SocketStream, _ProcessStream], timeout: Optional[float], scope: Mapping[str, str]
+        cls,
+        stream: Union[_SocketStream, _ProcessStream],
+        timeout: Optional[float],
+        scope: Mapping[str, str],
+        key: Optional[Key],
     ) -> "Client":
         client = cls(_Connection(stream), timeout=timeout)
         try:
@@ -850,6 +864,8 @@ class Client:
                 timeout=START_SECONDS if timeout is None else timeout,
             )
             _check_version(str(client.server.get("protocolVersion")))
+            if key is not None:
+                client.unlock(key)
             return client
         except BaseException:
             client.close()
@@ -974,9 +990,11 @@ class Client:
         *,
         max_rows: Optional[int] = None,
         mask: Optional[Sequence[str]] = None,
+        key: Optional[Key] = None,
     ) -> Result:
         """Run one statement that reads. Values of columns in `mask` ("email", "users.email") come as `***`."""
-        return self._ask("query.run", _given(sql=sql, params=params, maxRows=max_rows, mask=mask), _result_of)
+        params_given = _given(sql=sql, params=params, maxRows=max_rows, mask=mask, key=key)
+        return self._ask("query.run", params_given, _result_of)
 
     def cursor(
         self,
@@ -986,40 +1004,51 @@ class Client:
         max_rows: Optional[int] = None,
         idle_ms: Optional[int] = None,
         count: int = 1000,
+        key: Optional[Key] = None,
     ) -> "Cursor":
         """Run one statement that reads, and take its rows as they come, `count` at a time: however many there are."""
-        asked = _given(sql=sql, params=params, maxRows=max_rows, idleMs=idle_ms)
+        asked = _given(sql=sql, params=params, maxRows=max_rows, idleMs=idle_ms, key=key)
         return self._ask("query.open", asked, lambda answer: Cursor(self, answer, count))
 
-    def execute(self, sql: str, params: Optional[Params] = None) -> Result:
+    def execute(self, sql: str, params: Optional[Params] = None, *, key: Optional[Key] = None) -> Result:
         """Run one statement that inserts, updates or deletes; the rows of the result are those of RETURNING."""
-        return self._ask("query.execute", _given(sql=sql, params=params), _result_of)
+        return self._ask("query.execute", _given(sql=sql, params=params, key=key), _result_of)
 
-    def batch(self, statements: Iterable[Union[str, Tuple[str, Params]]]) -> List[Result]:
+    def batch(
+        self, statements: Iterable[Union[str, Tuple[str, Params]]], *, key: Optional[Key] = None
+    ) -> List[Result]:
         """Run statements in one transaction: all of them or none."""
         pairs = [(each, []) if isinstance(each, str) else each for each in statements]
         sent = [{"sql": sql, "params": params} for sql, params in pairs]
         return self._ask(
-            "query.batch", {"statements": sent}, lambda answer: [_result_of(each) for each in answer["results"]]
+            "query.batch", _given(statements=sent, key=key), lambda answer: [_result_of(each) for each in answer["results"]]
         )
 
     # Rows
 
     @overload
-    def insert(self, table: str, rows: Mapping[str, Value]) -> Row: ...
+    def insert(self, table: str, rows: Mapping[str, Value], *, key: Optional[Key] = None) -> Row: ...
 
     @overload
-    def insert(self, table: str, rows: Iterable[Mapping[str, Value]]) -> List[Row]: ...
+    def insert(self, table: str, rows: Iterable[Mapping[str, Value]], *, key: Optional[Key] = None) -> List[Row]: ...
 
     def insert(
-        self, table: str, rows: Union[Mapping[str, Value], Iterable[Mapping[str, Value]]]
+        self,
+        table: str,
+        rows: Union[Mapping[str, Value], Iterable[Mapping[str, Value]]],
+        *,
+        key: Optional[Key] = None,
     ) -> Union[Row, List[Row]]:
         """Insert one row, or many (all or none); gives back what was stored."""
-        return self._write_rows("row.insert", table, rows)
+        return self._write_rows("row.insert", table, rows, key)
 
-    def get(self, table: str, id: Union[Value, Mapping[str, Value]]) -> Optional[Row]:
+    def get(
+        self, table: str, id: Union[Value, Mapping[str, Value]], *, key: Optional[Key] = None
+    ) -> Optional[Row]:
         """The row with this primary key (a dict where it has several columns), or None."""
-        row: Optional[Row] = self._ask("row.get", {"table": table, "id": id}, lambda answer: answer["row"])
+        row: Optional[Row] = self._ask(
+            "row.get", {"table": table, "id": id, **_given(key=key)}, lambda answer: answer["row"]
+        )
         return row
 
     def list(
@@ -1031,9 +1060,12 @@ class Client:
         limit: Optional[int] = None,
         offset: Optional[int] = None,
         columns: Optional[Sequence[str]] = None,
+        key: Optional[Key] = None,
     ) -> List[Row]:
         """Rows that meet a condition, such as `{"age": {"gte": 18}}`. Without a limit the daemon's holds: 1,000 rows."""
-        params = _given(table=table, where=where, orderBy=order_by, limit=limit, offset=offset, columns=columns)
+        params = _given(
+            table=table, where=where, orderBy=order_by, limit=limit, offset=offset, columns=columns, key=key
+        )
         return self._ask("row.list", params, _rows_of)
 
     def pages(
@@ -1059,20 +1091,24 @@ class Client:
             if cursor is None:
                 return
 
-    def count(self, table: str, where: Optional[Mapping[str, Any]] = None) -> int:
-        return self._ask("row.count", _given(table=table, where=where), _count_of)
+    def count(self, table: str, where: Optional[Mapping[str, Any]] = None, *, key: Optional[Key] = None) -> int:
+        return self._ask("row.count", _given(table=table, where=where, key=key), _count_of)
 
     @overload
-    def update(self, table: str, rows: Mapping[str, Value]) -> Row: ...
+    def update(self, table: str, rows: Mapping[str, Value], *, key: Optional[Key] = None) -> Row: ...
 
     @overload
-    def update(self, table: str, rows: Iterable[Mapping[str, Value]]) -> List[Row]: ...
+    def update(self, table: str, rows: Iterable[Mapping[str, Value]], *, key: Optional[Key] = None) -> List[Row]: ...
 
     def update(
-        self, table: str, rows: Union[Mapping[str, Value], Iterable[Mapping[str, Value]]]
+        self,
+        table: str,
+        rows: Union[Mapping[str, Value], Iterable[Mapping[str, Value]]],
+        *,
+        key: Optional[Key] = None,
     ) -> Union[Row, List[Row]]:
         """Update one row, or many (all or none), each found by the primary key it carries."""
-        return self._write_rows("row.update", table, rows)
+        return self._write_rows("row.update", table, rows, key)
 
     def update_where(self, table: str, where: Mapping[str, Any], set: Mapping[str, Value]) -> int:
         """Set columns of every row that meets a condition; gives back how many there were."""
@@ -1100,15 +1136,21 @@ class Client:
         """Insert a row or many, or update those that are there, told by the columns of a unique key: all or none."""
         return self._write_rows("row.upsert", table, rows, **_given(on=on))
 
-    def delete(self, table: str, *ids: Union[Value, Mapping[str, Value]]) -> int:
+    def delete(self, table: str, *ids: Union[Value, Mapping[str, Value]], key: Optional[Key] = None) -> int:
         """Delete the rows with these primary keys, all or none."""
-        return self._ask("row.delete", {"table": table, "ids": ids}, _count_of)
+        return self._ask("row.delete", _given(table=table, ids=ids, key=key), _count_of)
 
     def _write_rows(
-        self, method: str, table: str, rows: Union[Mapping[str, Value], Iterable[Mapping[str, Value]]], **more: Any
+        self,
+        method: str,
+        table: str,
+        rows: Union[Mapping[str, Value], Iterable[Mapping[str, Value]]],
+        key: Optional[Key] = None,
+        **more: Any,
     ) -> Union[Row, List[Row]]:
         given = [rows] if isinstance(rows, Mapping) else [*rows]
-        stored: List[Row] = self._ask(method, {"table": table, "rows": given, **more}, _rows_of) if given else []
+        params = {"table": table, "rows": given, **_given(key=key), **more}
+        stored: List[Row] = self._ask(method, params, _rows_of) if given else []
         return stored[0] if isinstance(rows, Mapping) else stored
 
     # Key-value store
@@ -1193,10 +1235,18 @@ class Client:
         return self._ask("table.create", params, _same)
 
     def create_tenant(
-        self, name: str, *, description: Optional[str] = None, key: Optional[str] = None
+        self, name: str, *, description: Optional[str] = None, key: Optional[Key] = None
     ) -> Dict[str, Any]:
         """Register a tenant. With a key, its file is encrypted from its first byte."""
         return self._ask("tenant.create", _given(name=name, description=description, key=key), _same)
+
+    def unlock(self, key: Key, tenant: Optional[str] = None, *, ttl_ms: Optional[int] = None) -> Dict[str, Any]:
+        """Unlock an encrypted tenant for this connection, by default the one in scope: calls then need no key."""
+        return self._ask("tenant.unlock", _given(name=tenant, key=key, ttlMs=ttl_ms), _same)
+
+    def lock(self, tenant: Optional[str] = None) -> Dict[str, Any]:
+        """Lock a tenant again that this connection has unlocked."""
+        return self._ask("tenant.lock", _given(name=tenant), _same)
 
     # Life
 
@@ -1583,6 +1633,7 @@ def connect(
     database: Optional[str] = None,
     branch: Optional[str] = None,
     tenant: Optional[str] = None,
+    key: Optional[Key] = None,
     start: bool = True,
     command: Optional[Command] = None,
     timeout: Optional[float] = None,
@@ -1591,7 +1642,7 @@ def connect(
 
     `project` is the project's folder; by default it is looked for upward from `CINCH_PROJECT` or the working directory.
     `command` is how `cinchd` is run; by default `CINCHD`, or `cinchd` on the `PATH`. `timeout` is for every call, in
-    seconds.
+    seconds. With `key`, the encrypted tenant in scope is unlocked for this connection.
     """
     folder = find_project() if project is None else Path(os.path.abspath(os.fspath(project)))
     if folder is None or not (folder / ".cinchdb" / "metadata.db").exists():
@@ -1605,7 +1656,7 @@ def connect(
         running = _running(folder)
         if running is not None:
             try:
-                return Client._over(_SocketStream(running), timeout, scope)
+                return Client._over(_SocketStream(running), timeout, scope, key)
             except (ConnectionLost, CinchError) as error:
                 # One that was just stopping: there will be another.
                 stopping = isinstance(error, ConnectionLost) or error.kind == "shuttingDown"
@@ -1660,13 +1711,23 @@ def _start(project: Path, log: Path, command: Optional[Command]) -> "subprocess.
     stderr = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
         process = subprocess.Popen(
-            arguments, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stderr, start_new_session=True
+            arguments,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=stderr,
+            start_new_session=True,
+            env=_environment(),
         )
     finally:
         os.close(stderr)
     # Somebody has to take its exit code when it ends, while this process lives.
     threading.Thread(target=process.wait, name="cinch-daemon", daemon=True).start()
     return process
+
+
+def _environment() -> Dict[str, str]:
+    """Without the key that `cinch` takes from there: a daemon is given keys by its clients alone."""
+    return {name: value for name, value in os.environ.items() if name != "CINCH_TENANT_KEY"}
 
 
 def _daemon_command(command: Optional[Command]) -> List[str]:

@@ -462,6 +462,30 @@ class Calls(DaemonTest):
         with self.assertRaises(cinch.NotFound):
             self.db.scope(branch="nowhere")
 
+    def test_an_encrypted_tenant_is_reached_with_its_key(self) -> None:
+        key = {"raw": "ab" * 32}
+        self.db.create_tenant("sealed", key=key)
+        sealed = self.db.with_scope(tenant="sealed")
+        with self.assertRaises(cinch.Refused) as refused:
+            sealed.count("t")
+        self.assertEqual(refused.exception.kind, "tenantLocked")
+        sealed.insert("t", {"a": 1, "b": "x"}, key=key)
+        self.assertEqual(sealed.query("select b from t", key=key).one(), ("x",))
+        with self.assertRaises(cinch.Refused) as refused:
+            sealed.query("select b from t", key="another")
+        self.assertEqual(refused.exception.kind, "wrongKey")
+        with self.connect(tenant="sealed", key=key) as own:
+            self.assertEqual(own.count("t"), 1)
+            own.lock()
+            with self.assertRaises(cinch.Refused):
+                own.count("t")
+            own.unlock(key, ttl_ms=60_000)
+            self.assertEqual(own.count("t"), 1)
+        with self.assertRaises(cinch.Refused):
+            sealed.count("t")
+        sealed.unlock(key)
+        self.assertEqual(sealed.count("t"), 1)
+
     def test_a_pipeline_answers_in_the_order_of_its_calls(self) -> None:
         with self.db.pipeline() as calls:
             for n in range(5_000):

@@ -1,5 +1,16 @@
 import type { ParamsOf } from '../../client/client.ts'
-import { call, columnNames, command, confirmed, required, text, texts, yesOption } from '../command.ts'
+import {
+  type Command,
+  call,
+  columnNames,
+  command,
+  confirmed,
+  required,
+  text,
+  texts,
+  unlocked,
+  yesOption,
+} from '../command.ts'
 import type { Context } from '../context.ts'
 import { CliError, UsageError } from '../errors.ts'
 import { rowsOf } from '../input.ts'
@@ -18,7 +29,7 @@ const noReturning = { type: 'boolean', default: false, describe: 'do not print t
 const set = texts('COLUMN=VALUE: JSON, or else text; give it once a column')
 const defaultLimit = 1_000
 
-export const data = [
+const commands: readonly Command[] = [
   command(
     'insert <table>',
     'Insert rows, all or none',
@@ -176,6 +187,8 @@ export const data = [
     ),
   ),
 ]
+
+export const data = commands.map((command) => ({ ...command, run: unlocked(command.run) }))
 
 interface UpdateOptions {
   readonly table: string

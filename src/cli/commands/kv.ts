@@ -1,6 +1,6 @@
 import fs from 'node:fs'
 import type { ParamsOf, ResultOf } from '../../client/client.ts'
-import { call, command, confirmed, optional, required, text, yesOption } from '../command.ts'
+import { type Command, call, command, confirmed, optional, required, text, unlocked, yesOption } from '../command.ts'
 import { duration, durationHelp, parseDuration } from '../duration.ts'
 import { CliError, UsageError } from '../errors.ts'
 import { argumentOrInput } from '../input.ts'
@@ -19,7 +19,7 @@ const ttl = duration('the key expires after it')
 const valueHelp = 'JSON, or else text; - reads standard input'
 const pageSize = 10_000
 
-export const kv = [
+const commands: readonly Command[] = [
   command(
     'set <key> <value>',
     'Set a key; exits with 1 where a condition does not hold',
@@ -248,6 +248,8 @@ export const kv = [
     ),
   ),
 ]
+
+export const kv = commands.map((command) => ({ ...command, run: unlocked(command.run) }))
 
 /** Page after page up to `limit`, or to the end; gives where it would go on. */
 async function eachPage(

@@ -1,6 +1,6 @@
 import type { WireValue } from '../../../protocol/values.ts'
 import { Cursor } from '../../client/cursor.ts'
-import { body, columnNames, required, text, texts } from '../command.ts'
+import { body, columnNames, required, text, texts, unlocked } from '../command.ts'
 import type { Context } from '../context.ts'
 import { argumentOrInput } from '../input.ts'
 import { limitOption } from '../limit.ts'
@@ -18,7 +18,7 @@ export const query = body(
         .option('param', param)
         .option('mask', text('columns whose values are shown as ***, as email,users.phone')),
     ),
-  async (context, args) => {
+  unlocked(async (context, args) => {
     const statement = {
       sql: await argumentOrInput(args.sql),
       params: args.param?.map(parseValue),
@@ -28,7 +28,7 @@ export const query = body(
     const isForPrograms = args.json || args.csv || args.ndjson
     const { count, truncated } = await (isForPrograms ? streamed : shown)(context, statement, args)
     if (truncated) context.output.warn(`there are more rows: only the first ${count} are here`)
-  },
+  }),
 )
 
 interface Statement {
@@ -62,7 +62,7 @@ async function streamed(context: Context, statement: Statement, format: FormatOp
 
 export const execute = body(
   (parser) => formatOptions(parser.positional('sql', sqlArgument).option('param', param)),
-  async (context, args) => {
+  unlocked(async (context, args) => {
     const { output } = context
     const sql = await argumentOrInput(args.sql)
     const answer = await context.call('query.execute', { sql, params: args.param?.map(parseValue) })
@@ -70,7 +70,7 @@ export const execute = body(
     if (columns && rows) showRows(output, { columns: namesOf(columns), rows: asArrays(rows) }, answer, args)
     else output.result(answer, () => {})
     output.note(changes === 1 ? '1 row changed.' : `${changes} rows changed.`)
-  },
+  }),
 )
 
 function namesOf(columns: readonly { readonly name: string }[]): string[] {

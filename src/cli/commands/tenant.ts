@@ -2,9 +2,10 @@ import path from 'node:path'
 import type { Argv } from 'yargs'
 import { encodings } from '../../../protocol/encodings.ts'
 import type { ResultOf } from '../../client/client.ts'
-import { call, columnNames, command, confirmed, optional, required, text, yesOption } from '../command.ts'
+import { call, columnNames, command, confirmed, keyedCall, optional, required, text, yesOption } from '../command.ts'
 import type { Context } from '../context.ts'
-import { CliError } from '../errors.ts'
+import { CliError, UsageError } from '../errors.ts'
+import { readKey } from '../key.ts'
 import { limitOption } from '../limit.ts'
 import type { Output } from '../output.ts'
 import { exactSizeText } from '../size.ts'
@@ -33,11 +34,53 @@ export const tenant = [
   command(
     'create <name>',
     'Register a tenant; its file comes with its first write',
-    (parser) => parser.positional('name', name).option('description', text('kept with it')),
-    call(
-      'tenant.create',
-      ({ name, description }) => ({ name, description }),
-      (output, { name }) => output.note(`Created tenant ${name}.`),
+    (parser) =>
+      parser
+        .positional('name', name)
+        .option('description', text('kept with it'))
+        .option('encrypt', { type: 'boolean', default: false, describe: 'with the key that is given' }),
+    async (context, { name, description, encrypt, ...args }) => {
+      const hasKey = args.keyFile ?? args.keyCommand ?? args.keyPrompt ?? args.tenantKey
+      if (hasKey !== undefined && !encrypt) throw new UsageError('a key is given, and --encrypt is not')
+      const key = encrypt ? await context.requireKey() : undefined
+      const created = await context.call('tenant.create', { name, description, key })
+      context.output.result(created, () => context.output.note(`Created tenant ${created.name}.`))
+    },
+  ),
+  command(
+    'encrypt [name]',
+    'Encrypt a tenant with the key that is given',
+    (parser) => parser.positional('name', nameOrActive),
+    async (context, { name }) => {
+      const encrypted = await context.call('tenant.encrypt', { name, key: await context.requireKey() })
+      context.output.result(encrypted, () => context.output.note(`Encrypted tenant ${encrypted.name}.`))
+    },
+  ),
+  command(
+    'rekey [name]',
+    'Encrypt a tenant with another key',
+    (parser) =>
+      parser
+        .positional('name', nameOrActive)
+        .option('new-key-file', text('a file with the new key'))
+        .option('new-key-command', text('a command that prints the new key'))
+        .option('new-key-prompt', { type: 'boolean', describe: 'ask for the new key' }),
+    async (context, { name, newKeyFile: file, newKeyCommand: command, newKeyPrompt: prompt }) => {
+      const key = await context.key()
+      const newKey = await readKey({ file, command, prompt }, 'new-key', 'New key')
+      if (newKey === undefined) throw new UsageError('the new key is missing: --new-key-file, -command or -prompt')
+      const rekeyed = await context.call('tenant.rekey', { name, key, newKey })
+      context.output.result(rekeyed, () => context.output.note(`Tenant ${rekeyed.name} has the new key.`))
+    },
+  ),
+  command(
+    'decrypt [name]',
+    'Write a tenant in plain text from now on',
+    (parser) => parser.positional('name', nameOrActive),
+    keyedCall(
+      'tenant.decrypt',
+      ({ name }) => ({ name }),
+      (output, { name }) => output.note(`Decrypted tenant ${name}.`),
     ),
   ),
   command(
@@ -70,11 +113,12 @@ export const tenant = [
           : await context.call('tenant.list', { limit, prefix, cursor })
       output.result(listed, () => {
         output.table(
-          ['name', 'created', 'file', 'description'],
-          listed.tenants.map(({ name, createdAt, hasFile, description }) => [
+          ['name', 'created', 'file', 'encrypted', 'description'],
+          listed.tenants.map(({ name, createdAt, hasFile, encrypted, description }) => [
             name,
             createdAt,
             hasFile ? 'yes' : 'no',
+            encrypted ? 'yes' : 'no',
             description ?? '',
           ]),
         )
@@ -130,7 +174,7 @@ export const tenant = [
     'vacuum [name]',
     'Rewrite a tenant’s file without its unused pages',
     (parser) => parser.positional('name', nameOrActive),
-    call(
+    keyedCall(
       'tenant.vacuum',
       ({ name }) => ({ name }),
       (output, { before, after }) =>
@@ -143,7 +187,7 @@ export const tenant = [
     (parser) => parser.positional('name', nameOrActive),
     async (context, { name }) => {
       const { output } = context
-      const verified = await context.call('tenant.verify', { name })
+      const verified = await context.call('tenant.verify', { name, key: await context.key() })
       output.result(verified, () => {
         if (verified.sound) output.line('sound')
         for (const problem of verified.problems) output.line(problem)
@@ -164,7 +208,7 @@ export const tenant = [
         .option('encoding', { choices: encodings, requiresArg: true, describe: 'default: utf-8, or as the file says' })
         .option('message', { ...text('kept in the branch’s history, if the schema changes'), alias: 'm' })
         .option('create', { type: 'boolean', default: false, describe: 'make the table, from what the file holds' }),
-    call(
+    keyedCall(
       'tenant.import',
       ({ file, name, format, table, create, columns, encoding, message, ...csv }) => ({
         name,
@@ -189,15 +233,21 @@ export const tenant = [
         .positional('name', nameOrActive)
         .option('format', format)
         .option('table', text('the table whose rows go to csv, json and ndjson'))
-        .option('overwrite', { type: 'boolean', default: false, describe: 'even if the file is there already' }),
-    call(
+        .option('overwrite', { type: 'boolean', default: false, describe: 'even if the file is there already' })
+        .option('plaintext', {
+          type: 'boolean',
+          default: false,
+          describe: 'of an encrypted tenant: for anybody to read',
+        }),
+    keyedCall(
       'tenant.export',
-      ({ file, name, format, table, overwrite, ...csv }) => ({
+      ({ file, name, format, table, overwrite, plaintext, ...csv }) => ({
         name,
         path: path.resolve(file),
         format,
         table,
         overwrite,
+        plaintext,
         ...csvParams(csv),
       }),
       (output, { rows, bytes }, { file }) => showTransfer(output, rows, `Exported ${exactSizeText(bytes)} to ${file}.`),

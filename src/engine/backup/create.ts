@@ -278,8 +278,8 @@ class BackupWriter implements AsyncDisposable {
     return path.join(this.#folder, savedPath(tenant))
   }
 
-  tenant({ name, description, createdAt }: TenantRow, file: SavedFile | null): void {
-    const saved: SavedTenant = { name, description, createdAt, file }
+  tenant({ name, description, createdAt, cipher }: TenantRow, file: SavedFile | null): void {
+    const saved: SavedTenant = { name, description, createdAt, cipher, file }
     this.tenants++
     if (file) this.files++
     this.bytes += (file?.bytes ?? 0) + (file?.log?.bytes ?? 0)

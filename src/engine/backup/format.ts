@@ -59,6 +59,8 @@ export const SavedTenant = z.object({
   name: z.string().refine((name) => nameFault('tenant', name) === null, 'not a tenant’s name'),
   description: z.string().nullable(),
   createdAt: z.string(),
+  /** How it is encrypted, also where it has no file yet. */
+  cipher: z.string().nullable(),
   /** Null: it had no file yet. */
   file: SavedFile.nullable(),
 })

@@ -182,11 +182,21 @@ async function fillSome(
   await guardedAsync('the backup', () => chores.run('restoreFiles', { backup: backup.name, files }, progress))
   branch.requireLife()
   catalog.writeNow(() => {
-    for (const { name, description, createdAt, file } of tenants) {
+    for (const { name, description, createdAt, cipher, file } of tenants) {
       const created = catalog.nextSeq()
       const place = { branchId: branch.row.id, path: pathOf(name), privateSince: created }
       const fileId = file && catalog.files.insert({ ...place, changeSet: file.changeSet, cipher: file.cipher }).id
-      catalog.tenants.insert({ branchId: branch.row.id, name, created, deleted: 0, fileId, description, createdAt })
+      const row = {
+        branchId: branch.row.id,
+        name,
+        created,
+        deleted: 0,
+        fileId,
+        cipher,
+        description,
+        createdAt,
+      } as const
+      catalog.tenants.insert(row)
     }
   })
 }
@@ -239,8 +249,9 @@ export async function restoreTenant(
     catalog.writeNow(() => {
       branch.requireWritable()
       requireFree(branch, name)
+      const { description, createdAt } = saved
       const row = { branchId: branch.row.id, name, created: catalog.nextSeq(), deleted: 0, fileId: null } as const
-      catalog.tenants.insert({ ...row, description: saved.description, createdAt: saved.createdAt })
+      catalog.tenants.insert({ ...row, cipher, description, createdAt })
       branch.refresh(name)
       branch.tenant(name).placeFile(scratch, changeSet, cipher)
       crashPoint('restore.recording')
@@ -264,7 +275,7 @@ function restoreEmpty(
   force: boolean,
 ): Promise<TenantRow> {
   const found = branch.resolve(name)
-  if (!found) return createTenant(parts, branch, name, saved.description)
+  if (!found) return createTenant(parts, branch, name, saved.description, saved.cipher)
   if (!force || found.fileId === null) return Promise.resolve(found)
   return refuse('notSupported', { what: 'to replace a tenant by one without rows; delete it instead' })
 }

@@ -1,9 +1,10 @@
 import fs from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import Database from 'better-sqlite3'
-import { openFile } from '../../storage/connection.ts'
+import type Database from 'better-sqlite3'
+import { openFile, openKeyed } from '../../storage/connection.ts'
 import { codeOf } from '../../storage/faults.ts'
 import { syncFile } from '../../storage/files.ts'
+import type { KeyedFile } from '../../storage/rewrite.ts'
 import { readChangeSet } from '../../storage/tenant-file.ts'
 import type { Link } from '../chores/link.ts'
 import { Slices } from '../slices.ts'
@@ -17,7 +18,7 @@ const lockRetryMs = 20
  * read transaction is held throughout, so the copy is of one moment. `target` must not exist.
  */
 export async function copyDatabase(source: string, target: string, link: Link): Promise<void> {
-  const db = await openSnapshot(source, link.signal)
+  const db = await openSnapshot({ path: source }, link.signal)
   try {
     link.snapshot()
     fs.closeSync(fs.openSync(target, 'wx', 0o600))
@@ -58,10 +59,10 @@ export async function copyFile({ source, target }: CopyFile, link: Link): Promis
  * A read-only connection that sees the file as it is now, for as long as it is open. A file that another program has
  * locked is waited for.
  */
-export async function openSnapshot(file: string, signal: AbortSignal): Promise<Database.Database> {
+export async function openSnapshot({ path, key }: KeyedFile, signal: AbortSignal): Promise<Database.Database> {
   const deadline = performance.now() + lockWaitMs
   for (;;) {
-    const db = new Database(file, { readonly: true, fileMustExist: true, timeout: 0 })
+    const db = openKeyed(path, { readonly: true, fileMustExist: true, timeout: 0 }, key)
     try {
       db.pragma('trusted_schema = off')
       db.exec('begin')

@@ -24,6 +24,8 @@ export interface ExportOptions {
   readonly overwrite?: boolean
   /** What the caller writes later waits for this: it is not to be in the file. */
   readonly beforeWrites?: (snapshot: Promise<void>) => void
+  /** Write the rows of an encrypted tenant so that anybody can read them. */
+  readonly plaintext?: boolean
 }
 
 export interface Exported {
@@ -44,7 +46,10 @@ export async function exportFile(
 ): Promise<Exported> {
   const format = options.format ?? formatByName(options.path) ?? 'sqlite'
   requireTableFor(format, options.table)
-  const { overwrite = false } = options
+  const { overwrite = false, plaintext = false } = options
+  if (tenant.row.cipher !== null && format !== 'sqlite' && !plaintext) {
+    refuse('plaintextRefused', { tenant: tenant.name, format })
+  }
   const target = targetFile(parts, options.path, overwrite)
   const beside = `${target}.new-${randomBytes(6).toString('hex')}`
   let snapshot!: () => void
@@ -53,12 +58,15 @@ export async function exportFile(
   })
   options.beforeWrites?.(seen)
   try {
-    const rows = await tenant.keepInPlace(async (path) => {
+    const rows = await tenant.keepInPlace(async (path, key) => {
       progress.signal.throwIfAborted()
       const { image, schema } = tenant.branch.head
-      const place = { source: path ?? image, target: beside }
+      const place = { source: path ?? image, key, target: beside }
       const watch = { ...progress, snapshot }
-      if (format === 'sqlite') return parts.chores.run('exportSqlite', { ...place, tenant: tenant.name }, watch)
+      if (format === 'sqlite') {
+        const targetKey = plaintext ? undefined : tenant.key
+        return parts.chores.run('exportSqlite', { ...place, targetKey, tenant: tenant.name }, watch)
+      }
       const table = findTable(schema, options.table ?? '') ?? refuse('tableNotFound', { table: options.table ?? '' })
       const { csv = {} } = options
       return { [table.name]: await parts.chores.run('exportRows', { ...place, table, format, csv }, watch) }

@@ -1,6 +1,7 @@
 import { extname } from 'node:path'
 import type { Encoding } from '../../../protocol/encodings.ts'
 import { refuse } from '../../base/refusal.ts'
+import type { Secret } from '../../storage/cipher.ts'
 import type { Progress } from '../edit.ts'
 import type { EngineParts } from '../engine.ts'
 import type { Tenant } from '../tenant.ts'
@@ -26,6 +27,8 @@ export interface ImportOptions {
   readonly csv?: CsvReading
   /** Of csv, json and ndjson. Absent: UTF-8, or what a byte order mark says. */
   readonly encoding?: Encoding
+  /** The key of an SQLite file that is encrypted. */
+  readonly key?: Secret
   /** Kept in the history if the schema changes. */
   readonly message?: string
   readonly client?: string

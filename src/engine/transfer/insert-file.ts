@@ -5,7 +5,7 @@ import type { TableSpec } from '../../schema/define.ts'
 import type { Table } from '../../schema/model.ts'
 import type { Step } from '../../schema/plan.ts'
 import { quoteText, sameName } from '../../schema/sql.ts'
-import { type Durability, openFile } from '../../storage/connection.ts'
+import { type Durability, type KeyText, openFile } from '../../storage/connection.ts'
 import { codeOf, guarded, refuseFault } from '../../storage/faults.ts'
 import { writeChangeSet } from '../../storage/tenant-file.ts'
 import type { Link } from '../chores/link.ts'
@@ -21,6 +21,7 @@ export interface InsertFile {
   readonly file: RecordFile
   /** The tenant's file, and its name for errors. */
   readonly path: string
+  readonly key?: KeyText
   readonly tenant: string
   readonly durability: Durability
   readonly table: Table
@@ -34,7 +35,7 @@ export interface InsertFile {
 export async function insertFile(job: InsertFile, link: Link): Promise<number> {
   const { file, table, steps, changeSet } = job
   const what = `tenant ${job.tenant}`
-  const db = openFile(job.path, job.durability, cacheBytes)
+  const db = openFile(job.path, job.durability, { cacheBytes, key: job.key })
   try {
     db.exec('begin immediate')
     // A row may refer to one that stands further down in the file.

@@ -4,7 +4,7 @@ import type { SqlValue, WireValue } from '../../../protocol/values.ts'
 import type { Table } from '../../schema/model.ts'
 import { rowidName } from '../../schema/rows.ts'
 import { quoteName } from '../../schema/sql.ts'
-import { openMemory } from '../../storage/connection.ts'
+import { type KeyText, openMemory } from '../../storage/connection.ts'
 import type { Link } from '../chores/link.ts'
 import type { Progress } from '../edit.ts'
 import { Slices } from '../slices.ts'
@@ -15,6 +15,8 @@ import { type CsvStyle, csvLine } from './csv.ts'
 export interface RowsExport {
   /** The path of a tenant's file, or the bytes of an empty database. */
   readonly source: string | Uint8Array
+  /** Of a file that is encrypted. */
+  readonly key?: KeyText
   /** Where the rows go to; must not exist. */
   readonly target: string
   readonly table: Table
@@ -35,10 +37,14 @@ const rowsBetweenClockLooks = 32
  * In a process: write the rows of a table in the order of their ids, and have them on disk. Computed columns are left out: an
  * import computes them again.
  */
-export async function exportRows({ source, target, table, format, csv }: RowsExport, link: Link): Promise<number> {
+export async function exportRows(job: RowsExport, link: Link): Promise<number> {
+  const { source, key, target, table, format, csv } = job
   const cells = table.columns.filter(({ generated }) => !generated).map((column) => cellOf(table, column))
   const text = writers[format](cells, csv)
-  const db = typeof source === 'string' ? await openSnapshot(source, link.signal) : openMemory(Buffer.from(source))
+  const db =
+    typeof source === 'string'
+      ? await openSnapshot({ path: source, key }, link.signal)
+      : openMemory(Buffer.from(source))
   try {
     link.snapshot()
     const file = await open(target, 'wx', 0o600)

@@ -39,6 +39,10 @@ export function importRows(
     progress.signal.throwIfAborted()
     const table = findTable(branch.head.schema, options.table)
     if (table === undefined) {
+      // At the next start after a crash nobody could look into the file.
+      if (options.create && tenant.row.cipher !== null) {
+        refuse('notSupported', { what: 'to make a table of a file for an encrypted tenant; create the table first' })
+      }
       if (!options.create) refuse('tableNotFound', { table: options.table })
       return importTable(parts, tenant, file, options, progress)
     }
@@ -149,7 +153,8 @@ function insertRecords(
   return tenant.exclusively(async (target) => {
     // What the catalog is to speak of has to be on disk before.
     const durability = insertion.changeSet === undefined ? config.durability : 'full'
-    const insert = { ...insertion, path: target.path, durability, tenant: tenant.name, file } as const
+    const { path, key } = target
+    const insert = { ...insertion, path, key, durability, tenant: tenant.name, file } as const
     let rows: number | undefined
     const ready = async (commit: () => Promise<void>, told: unknown) => {
       tenant.branch.requireWritable()

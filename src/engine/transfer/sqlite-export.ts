@@ -1,9 +1,10 @@
 import fs from 'node:fs'
-import Database from 'better-sqlite3'
 import { touchPrefix } from '../../schema/print.ts'
 import { quoteName } from '../../schema/sql.ts'
+import { type KeyText, openKeyed } from '../../storage/connection.ts'
 import { guarded } from '../../storage/faults.ts'
 import { syncFile } from '../../storage/files.ts'
+import { type KeyedFile, rewrite, rewriteBytes } from '../../storage/rewrite.ts'
 import type { Link } from '../chores/link.ts'
 import { copyDatabase } from './copy.ts'
 import { countRows, type RowCounts } from './count.ts'
@@ -11,30 +12,45 @@ import { countRows, type RowCounts } from './count.ts'
 export interface SqliteExport {
   /** The path of a tenant's file, or the bytes of an empty database. */
   readonly source: string | Uint8Array
+  /** Of a file that is encrypted. */
+  readonly key?: KeyText
   /** Must not exist. */
   readonly target: string
+  /** Of one that is to be encrypted. */
+  readonly targetKey?: KeyText
   /** The tenant's name, for errors. */
   readonly tenant: string
 }
 
 /**
- * In a process: write the tenant as a plain SQLite file. The daemon's own tables are left out; the triggers that keep
+ * In a process: write the tenant as an SQLite file. The daemon's own tables are left out; the triggers that keep
  * `updated_at` are plain SQL and stay. Pages are copied as they are, so that row ids and the texts of the schema are too. Hence
- * no VACUUM, which may number rows anew: the few pages that the tables left behind are free, and overwritten with zeros.
+ * no VACUUM, which may number rows anew: the few pages that the tables left behind are free, and overwritten with zeros. What
+ * is encrypted, or is to be, is rewritten, which keeps row ids as well.
  */
-export async function exportSqlite({ source, target, tenant }: SqliteExport, link: Link): Promise<RowCounts> {
-  if (typeof source === 'string') await copyDatabase(source, target, link)
-  else fs.writeFileSync(target, source, { flag: 'wx', mode: 0o600 })
+export async function exportSqlite(job: SqliteExport, link: Link): Promise<RowCounts> {
+  const target = { path: job.target, key: job.targetKey }
+  await write(job, target, link)
   const tables = removeOwnTables(target)
   link.report({ stage: 'count' })
-  const rows = guarded(`tenant ${tenant}`, () => countRows(target, tables))
-  syncFile(target)
+  const rows = guarded(`tenant ${job.tenant}`, () => countRows(target, tables))
+  syncFile(target.path)
   return rows
 }
 
+async function write({ source, key }: SqliteExport, target: KeyedFile, link: Link): Promise<void> {
+  if (typeof source !== 'string') {
+    if (target.key) rewriteBytes(source, target)
+    else fs.writeFileSync(target.path, source, { flag: 'wx', mode: 0o600 })
+  } else if (key || target.key) {
+    link.snapshot()
+    rewrite({ path: source, key }, target)
+  } else await copyDatabase(source, target.path, link)
+}
+
 /** Gives the names of the tables that stay. */
-function removeOwnTables(file: string): string[] {
-  const db = new Database(file, { fileMustExist: true })
+function removeOwnTables({ path, key }: KeyedFile): string[] {
+  const db = openKeyed(path, { fileMustExist: true }, key)
   try {
     db.pragma('trusted_schema = off')
     db.pragma('journal_mode = delete')

@@ -1,21 +1,22 @@
-import fs from 'node:fs'
 import Database from 'better-sqlite3'
 import { IdSource } from '../../base/ids.ts'
 import { refuse } from '../../base/refusal.ts'
 import { differences, findColumn, type Schema } from '../../schema/model.ts'
 import { touchPrefix } from '../../schema/print.ts'
 import { snapshot, verifySnapshot } from '../../schema/snapshot.ts'
-import { openReadOnly } from '../../storage/connection.ts'
+import { startsAs } from '../../storage/cipher.ts'
+import { openKeyed, openReadOnly } from '../../storage/connection.ts'
 import { codeOf, refuseFault } from '../../storage/faults.ts'
 import { syncFile } from '../../storage/files.ts'
+import { type KeyedFile, rewrite, startOf } from '../../storage/rewrite.ts'
 import type { Link } from '../chores/link.ts'
 import { copyDatabase } from './copy.ts'
 import { countRows, type RowCounts } from './count.ts'
 
 export interface TakeIn {
-  readonly source: string
-  /** Where the copy goes to; must not exist. */
-  readonly scratch: string
+  readonly source: KeyedFile
+  /** Where the copy goes to; must not exist. It is encrypted if it has a key. */
+  readonly copy: KeyedFile
   /** The source as the client named it. */
   readonly given: string
   /** The branch's schema, which the file's has to equal unless there is nothing in it. */
@@ -28,23 +29,26 @@ export interface TakenIn {
 }
 
 /** In a process: copy an SQLite file, find that it is sound, and what it holds. The copy is on disk then. */
-export async function takeIn({ source, scratch, given, schema: ours }: TakeIn, link: Link): Promise<TakenIn> {
-  await copySource(source, scratch, given, link)
+export async function takeIn({ source, copy, given, schema: ours }: TakeIn, link: Link): Promise<TakenIn> {
+  await copySource(source, copy, given, link)
   const ids = new IdSource()
-  const schema = readSchema(scratch, given, () => ids.next())
+  const schema = readSchema(copy, given, () => ids.next())
   requireFitting(ours, schema)
   link.report({ stage: 'check' })
-  const rows = check(scratch, schema, given)
-  syncFile(scratch)
+  const rows = check(copy, schema, given)
+  syncFile(copy.path)
   return { schema, rows }
 }
 
-async function copySource(source: string, scratch: string, given: string, link: Link): Promise<void> {
-  if (!hasMagic(source)) refuse('notADatabase', { what: given })
+async function copySource(source: KeyedFile, copy: KeyedFile, given: string, link: Link): Promise<void> {
+  if (source.key === undefined && !hasMagic(source.path)) refuse('notADatabase', { what: given })
   try {
-    await copyDatabase(source, scratch, link)
+    if (source.key ?? copy.key) rewrite(source, copy)
+    else await copyDatabase(source.path, copy.path, link)
   } catch (error) {
     const code = codeOf(error)
+    // Nothing but the first page's own code tells a wrong key from a page that is broken.
+    if (source.key && code === 'SQLITE_NOTADB') refuse('wrongKey', { what: given })
     if (code.startsWith('SQLITE_BUSY')) refuse('importFailed', { path: given, reason: 'another program has it locked' })
     if (code.startsWith('SQLITE_READONLY') || code.startsWith('SQLITE_CANTOPEN')) {
       refuse('importFailed', { path: given, reason: `it cannot be read: ${code}` }, { cause: error })
@@ -53,20 +57,14 @@ async function copySource(source: string, scratch: string, given: string, link: 
   }
 }
 
-/** Whether the file starts as every SQLite file does. */
+/** Whether the file starts as every SQLite file does that is not encrypted. */
 export function hasMagic(file: string): boolean {
-  const handle = fs.openSync(file, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK)
-  try {
-    const start = Buffer.alloc(16)
-    return fs.readSync(handle, start, 0, 16, 0) === 16 && start.toString('latin1') === 'SQLite format 3\0'
-  } finally {
-    fs.closeSync(handle)
-  }
+  return startsAs(null, startOf(file))
 }
 
-function readSchema(scratch: string, given: string, newId: () => string): Schema {
+function readSchema({ path, key }: KeyedFile, given: string, newId: () => string): Schema {
   try {
-    const db = new Database(scratch, { fileMustExist: true })
+    const db = openKeyed(path, { fileMustExist: true }, key)
     try {
       // A copy in WAL mode cannot be read without writing beside it.
       db.pragma('journal_mode = delete')
@@ -122,8 +120,8 @@ export function isEmptySchema({ tables, indexes, views, triggers, virtualTables 
 }
 
 /** SQLite's own checks; gives the count of rows of each table. */
-function check(scratch: string, schema: Schema, given: string): RowCounts {
-  const db = openReadOnly(scratch)
+function check(copy: KeyedFile, schema: Schema, given: string): RowCounts {
+  const db = openReadOnly(copy.path, copy.key)
   try {
     const faults = db.prepare<[], string>('pragma integrity_check(10)').pluck().all()
     if (faults.join() !== 'ok') refuse('corrupt', { what: given, reason: faults.join('; ') })
@@ -136,7 +134,7 @@ function check(scratch: string, schema: Schema, given: string): RowCounts {
       refuse('importFailed', { path: given, reason: reasons.join('; ') })
     }
     return countRows(
-      scratch,
+      copy,
       [...schema.tables, ...schema.virtualTables].map(({ name }) => name),
     )
   } catch (error) {
