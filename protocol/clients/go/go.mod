@@ -1,0 +1,3 @@
+module cinch
+
+go 1.24
