@@ -103,10 +103,57 @@ const cases: { readonly [limit in keyof Limits]?: Case } = {
     },
     refused: { kind: 'cursorNotFound', reason: 'maxCursorMs' },
   },
+  maxTransactions: {
+    limits: { maxTransactions: 1 },
+    exceed: async (client, { connect }) => {
+      await client.call('transaction.begin', { mode: 'read' })
+      return (await connect()).refused('transaction.begin', { mode: 'read' })
+    },
+    refused: { kind: 'limitExceeded', limit: 'maxTransactions', max: 1 },
+  },
+  maxTransactionsPerSession: {
+    limits: { maxTransactionsPerSession: 1 },
+    exceed: async (client, { connect }) => {
+      await client.call('transaction.begin', { mode: 'read' })
+      await (await connect()).call('transaction.begin', { mode: 'read' })
+      return client.refused('transaction.begin', { mode: 'read' })
+    },
+    refused: { kind: 'limitExceeded', limit: 'maxTransactionsPerSession', max: 1 },
+  },
+  maxTransactionIdleMs: {
+    limits: { maxTransactionIdleMs: 100 },
+    exceed: async (client) => {
+      const { transaction } = await client.call('transaction.begin', { mode: 'read' })
+      await vi.waitFor(async () => expect((await client.call('project.stats')).transactions).toBe(0), 10_000)
+      return client.refused('query.run', { transaction, sql: 'select 1' })
+    },
+    refused: { kind: 'transactionEnded', reason: 'idle' },
+  },
+  maxTransactionMs: {
+    limits: { maxTransactionMs: 300 },
+    exceed: async (client) => {
+      const { transaction } = await client.call('transaction.begin', { mode: 'read' })
+      for (;;) {
+        const { error } = await client.request('query.run', { transaction, sql: 'select 1' })
+        if (error) return error.data
+      }
+    },
+    refused: { kind: 'transactionEnded', reason: 'tooLong' },
+  },
+  maxWaitingWriters: {
+    limits: { maxWaitingWriters: 1 },
+    exceed: async (client, { connect }) => {
+      await client.call('transaction.begin')
+      const other = await connect()
+      void other.request('transaction.begin', {}).catch(() => {})
+      return other.refused('transaction.begin', {})
+    },
+    refused: { kind: 'limitExceeded', limit: 'maxWaitingWriters', max: 1 },
+  },
 }
 
 /** Those that slow down who meets them, and refuse nothing: what they do is tested where they are kept. */
-const silent = ['maxInFlight', 'maxUnsentBytes', 'maxProcesses', 'maxProcessesPerSession', 'maxOpenFiles']
+const silent = ['maxInFlight', 'maxUnsentBytes', 'maxProcesses', 'maxProcessesPerSession', 'maxChores', 'maxOpenFiles']
 
 describe('a limit is named by the error of who exceeds it', () => {
   test('and every one is tested', () => {

@@ -69,6 +69,16 @@ const (
 	KindTenantBusy Kind = "tenantBusy"
 	// KindChangeSetNotFound: No such change set in the branch’s history.
 	KindChangeSetNotFound Kind = "changeSetNotFound"
+	// KindTenantLocked: The tenant is encrypted, and locked for this session.
+	KindTenantLocked Kind = "tenantLocked"
+	// KindWrongKey: Wrong key.
+	KindWrongKey Kind = "wrongKey"
+	// KindTenantNotEncrypted: A key was given for a tenant that is not encrypted.
+	KindTenantNotEncrypted Kind = "tenantNotEncrypted"
+	// KindTenantEncrypted: The tenant is encrypted already.
+	KindTenantEncrypted Kind = "tenantEncrypted"
+	// KindPlaintextRefused: An encrypted tenant’s rows leave it in plain text only if that is asked for.
+	KindPlaintextRefused Kind = "plaintextRefused"
 	// KindTableNotFound: No such table.
 	KindTableNotFound Kind = "tableNotFound"
 	// KindTableExists: A table or view of this name exists.
@@ -190,7 +200,7 @@ func scopeNamesOf(method string) (scopeNames, bool) {
 		return scopeNames{database: "database", branch: "branch"}, true
 	case "kv.count", "kv.delete", "kv.exists", "kv.expire", "kv.get", "kv.increment", "kv.keys", "kv.mget", "kv.mset", "kv.persist", "kv.scan", "kv.set", "kv.size", "kv.ttl", "query.batch", "query.execute", "query.explain", "query.run", "row.count", "row.delete", "row.deleteWhere", "row.get", "row.insert", "row.list", "row.update", "row.updateWhere", "row.upsert":
 		return scopeNames{database: "database", branch: "branch", tenant: "tenant", transaction: true}, true
-	case "tenant.export", "tenant.get", "tenant.import", "tenant.size", "tenant.vacuum", "tenant.verify":
+	case "tenant.decrypt", "tenant.encrypt", "tenant.export", "tenant.get", "tenant.import", "tenant.lock", "tenant.rekey", "tenant.size", "tenant.unlock", "tenant.vacuum", "tenant.verify":
 		return scopeNames{database: "database", branch: "branch", tenant: "name"}, true
 	case "transaction.commit", "transaction.rollback":
 		return scopeNames{transaction: true}, true
@@ -513,8 +523,8 @@ func (m KVMethods) Persist(ctx context.Context, params KVPersistParams, options 
 }
 
 // Purge calls kv.purge: remove the keys that have expired now, rather than in the background, and tell how many went.
-func (m KVMethods) Purge(ctx context.Context, options ...CallOption) (*KVPurgeResult, error) {
-	return called[KVPurgeResult](ctx, m.client, "kv.purge", nil, options)
+func (m KVMethods) Purge(ctx context.Context, params KVPurgeParams, options ...CallOption) (*KVPurgeResult, error) {
+	return called[KVPurgeResult](ctx, m.client, "kv.purge", params, options)
 }
 
 // Scan calls kv.scan: list keys with their values, in the order of their characters, a page at a time.
@@ -672,9 +682,19 @@ func (m TenantMethods) Create(ctx context.Context, params TenantCreateParams, op
 	return called[Tenant](ctx, m.client, "tenant.create", params, options)
 }
 
+// Decrypt calls tenant.decrypt: write a tenant in plain text from now on.
+func (m TenantMethods) Decrypt(ctx context.Context, params TenantDecryptParams, options ...CallOption) (*Tenant, error) {
+	return called[Tenant](ctx, m.client, "tenant.decrypt", params, options)
+}
+
 // Delete calls tenant.delete: delete a tenant with its rows. There is no way back.
 func (m TenantMethods) Delete(ctx context.Context, params TenantDeleteParams, options ...CallOption) error {
 	return m.client.Call(ctx, "tenant.delete", params, nil, options...)
+}
+
+// Encrypt calls tenant.encrypt: encrypt a tenant. Branches that shared its rows keep them in plain text; the storage medium may keep traces of the old file.
+func (m TenantMethods) Encrypt(ctx context.Context, params TenantEncryptParams, options ...CallOption) (*Tenant, error) {
+	return called[Tenant](ctx, m.client, "tenant.encrypt", params, options)
 }
 
 // Export calls tenant.export: write a tenant to an SQLite file, or the rows of one of its tables to csv, json or ndjson.
@@ -697,6 +717,16 @@ func (m TenantMethods) List(ctx context.Context, params TenantListParams, option
 	return called[TenantListResult](ctx, m.client, "tenant.list", params, options)
 }
 
+// Lock calls tenant.lock: lock an encrypted tenant that this session has unlocked.
+func (m TenantMethods) Lock(ctx context.Context, params TenantLockParams, options ...CallOption) (*Tenant, error) {
+	return called[Tenant](ctx, m.client, "tenant.lock", params, options)
+}
+
+// Rekey calls tenant.rekey: encrypt a tenant with another key. Who has it unlocked has to unlock it again, but this session; branches that shared its rows keep the old key.
+func (m TenantMethods) Rekey(ctx context.Context, params TenantRekeyParams, options ...CallOption) (*Tenant, error) {
+	return called[Tenant](ctx, m.client, "tenant.rekey", params, options)
+}
+
 // Rename calls tenant.rename: rename a tenant.
 func (m TenantMethods) Rename(ctx context.Context, params TenantRenameParams, options ...CallOption) (*Tenant, error) {
 	return called[Tenant](ctx, m.client, "tenant.rename", params, options)
@@ -705,6 +735,11 @@ func (m TenantMethods) Rename(ctx context.Context, params TenantRenameParams, op
 // Size calls tenant.size: tell how much room a tenant takes on disk.
 func (m TenantMethods) Size(ctx context.Context, params TenantSizeParams, options ...CallOption) (*Size, error) {
 	return called[Size](ctx, m.client, "tenant.size", params, options)
+}
+
+// Unlock calls tenant.unlock: unlock an encrypted tenant for this session: its calls need no key then. What has the same key is unlocked with it: forks and copies of its file.
+func (m TenantMethods) Unlock(ctx context.Context, params TenantUnlockParams, options ...CallOption) (*Tenant, error) {
+	return called[Tenant](ctx, m.client, "tenant.unlock", params, options)
 }
 
 // Vacuum calls tenant.vacuum: rewrite a tenant’s file without its unused pages.
@@ -971,6 +1006,7 @@ type BranchStatusResultFiles struct {
 	Total  int64 `json:"total"`
 	AtHead int64 `json:"atHead"`
 	Behind int64 `json:"behind"`
+	// encrypted, and not followed yet: they follow when they are used with their key
 	Locked int64 `json:"locked"`
 	Failed int64 `json:"failed"`
 	// of those behind: they follow when they are used, or no branch shares them any more
@@ -1326,6 +1362,8 @@ type IndexSpec struct {
 
 // KVCountParams are what kv.count takes.
 type KVCountParams struct {
+	// of an encrypted tenant, where the session has not unlocked it
+	Key any `json:"key,omitzero"`
 	// default: "*"
 	Pattern string `json:"pattern,omitzero"`
 }
@@ -1337,6 +1375,8 @@ type KVCountResult struct {
 
 // KVDeleteParams are what kv.delete takes.
 type KVDeleteParams struct {
+	// of an encrypted tenant, where the session has not unlocked it
+	Key  any      `json:"key,omitzero"`
 	Keys []string `json:"keys"`
 }
 
@@ -1429,6 +1469,8 @@ func (r *KVIncrementResult) UnmarshalJSON(data []byte) error {
 
 // KVKeysParams are what kv.keys takes.
 type KVKeysParams struct {
+	// of an encrypted tenant, where the session has not unlocked it
+	Key any `json:"key,omitzero"`
 	// default: "*"
 	Pattern string `json:"pattern,omitzero"`
 	// a page may have fewer, or none, and still not be the last; default: 1000
@@ -1446,6 +1488,8 @@ type KVKeysResult struct {
 
 // KVMgetParams are what kv.mget takes.
 type KVMgetParams struct {
+	// of an encrypted tenant, where the session has not unlocked it
+	Key  any      `json:"key,omitzero"`
 	Keys []string `json:"keys"`
 }
 
@@ -1475,6 +1519,8 @@ func (r *KVMgetResultValue) UnmarshalJSON(data []byte) error {
 
 // KVMsetParams are what kv.mset takes.
 type KVMsetParams struct {
+	// of an encrypted tenant, where the session has not unlocked it
+	Key   any                `json:"key,omitzero"`
 	Items []KVMsetParamsItem `json:"items"`
 	// for items that have none of their own
 	TTLMs int64 `json:"ttlMs,omitzero"`
@@ -1508,6 +1554,12 @@ type KVPersistResult struct {
 	Persisted bool `json:"persisted"`
 }
 
+// KVPurgeParams are what kv.purge takes.
+type KVPurgeParams struct {
+	// of an encrypted tenant, where the session has not unlocked it
+	Key any `json:"key,omitzero"`
+}
+
 // KVPurgeResult is what kv.purge answers.
 type KVPurgeResult struct {
 	Count int64 `json:"count"`
@@ -1515,6 +1567,8 @@ type KVPurgeResult struct {
 
 // KVScanParams are what kv.scan takes.
 type KVScanParams struct {
+	// of an encrypted tenant, where the session has not unlocked it
+	Key any `json:"key,omitzero"`
 	// default: "*"
 	Pattern string `json:"pattern,omitzero"`
 	// a page may have fewer, or none, and still not be the last; default: 1000
@@ -1580,6 +1634,8 @@ type KVSetResult struct {
 
 // KVSizeParams are what kv.size takes.
 type KVSizeParams struct {
+	// of an encrypted tenant, where the session has not unlocked it
+	Key  any      `json:"key,omitzero"`
 	Keys []string `json:"keys,omitzero"`
 }
 
@@ -1764,6 +1820,8 @@ type ProjectStatsResultSlowStatements struct {
 
 // QueryExplainParams are what query.explain takes.
 type QueryExplainParams struct {
+	// of an encrypted tenant, where the session has not unlocked it
+	Key any `json:"key,omitzero"`
 	// one statement
 	SQL string `json:"sql"`
 }
@@ -1821,6 +1879,8 @@ type Resolution struct {
 
 // RowCountParams are what row.count takes.
 type RowCountParams struct {
+	// of an encrypted tenant, where the session has not unlocked it
+	Key   any    `json:"key,omitzero"`
 	Table string `json:"table"`
 	Where Where  `json:"where,omitzero"`
 }
@@ -1832,6 +1892,8 @@ type RowCountResult struct {
 
 // RowDeleteParams are what row.delete takes.
 type RowDeleteParams struct {
+	// of an encrypted tenant, where the session has not unlocked it
+	Key   any    `json:"key,omitzero"`
 	Table string `json:"table"`
 	IDs   Values `json:"ids"`
 }
@@ -1843,6 +1905,8 @@ type RowDeleteResult struct {
 
 // RowDeleteWhereParams are what row.deleteWhere takes.
 type RowDeleteWhereParams struct {
+	// of an encrypted tenant, where the session has not unlocked it
+	Key   any    `json:"key,omitzero"`
 	Table string `json:"table"`
 	// which rows; one that holds for every row by its form is refused
 	Where Where `json:"where"`
@@ -1855,6 +1919,8 @@ type RowDeleteWhereResult struct {
 
 // RowGetParams are what row.get takes.
 type RowGetParams struct {
+	// of an encrypted tenant, where the session has not unlocked it
+	Key   any    `json:"key,omitzero"`
 	Table string `json:"table"`
 	ID    any    `json:"id"`
 }
@@ -1872,6 +1938,8 @@ type RowGetResult struct {
 
 // RowInsertParams are what row.insert takes.
 type RowInsertParams struct {
+	// of an encrypted tenant, where the session has not unlocked it
+	Key   any    `json:"key,omitzero"`
 	Table string `json:"table"`
 	Rows  []Row  `json:"rows"`
 	// none: leave out the rows in the answer; default: "rows"
@@ -1886,6 +1954,8 @@ type RowInsertResult struct {
 
 // RowListParams are what row.list takes.
 type RowListParams struct {
+	// of an encrypted tenant, where the session has not unlocked it
+	Key   any    `json:"key,omitzero"`
 	Table string `json:"table"`
 	Where Where  `json:"where,omitzero"`
 	// column names; a leading - sorts from the greatest to the smallest; default: []
@@ -1908,6 +1978,8 @@ type RowListResult struct {
 
 // RowUpdateParams are what row.update takes.
 type RowUpdateParams struct {
+	// of an encrypted tenant, where the session has not unlocked it
+	Key   any    `json:"key,omitzero"`
 	Table string `json:"table"`
 	Rows  []Row  `json:"rows"`
 	// none: leave out the rows in the answer; default: "rows"
@@ -1922,6 +1994,8 @@ type RowUpdateResult struct {
 
 // RowUpdateWhereParams are what row.updateWhere takes.
 type RowUpdateWhereParams struct {
+	// of an encrypted tenant, where the session has not unlocked it
+	Key   any    `json:"key,omitzero"`
 	Table string `json:"table"`
 	// which rows; one that holds for every row by its form is refused
 	Where Where `json:"where"`
@@ -1935,6 +2009,8 @@ type RowUpdateWhereResult struct {
 
 // RowUpsertParams are what row.upsert takes.
 type RowUpsertParams struct {
+	// of an encrypted tenant, where the session has not unlocked it
+	Key   any    `json:"key,omitzero"`
 	Table string `json:"table"`
 	// what a row does not name gets its default where it is inserted, and stays as it is where it is updated
 	Rows []Row `json:"rows"`
@@ -2160,7 +2236,8 @@ type Tenant struct {
 	Description *string `json:"description"`
 	CreatedAt   string  `json:"createdAt"`
 	// false until its first write
-	HasFile bool `json:"hasFile"`
+	HasFile   bool `json:"hasFile"`
+	Encrypted bool `json:"encrypted"`
 }
 
 // TenantCopyParams are what tenant.copy takes.
@@ -2176,11 +2253,29 @@ type TenantCopyParams struct {
 type TenantCreateParams struct {
 	Name        string `json:"name"`
 	Description string `json:"description,omitzero"`
+	// encrypt it with this key, from the first byte of its file on
+	Key any `json:"key,omitzero"`
+}
+
+// TenantDecryptParams are what tenant.decrypt takes.
+type TenantDecryptParams struct {
+	// default: the session’s tenant, then main
+	Name string `json:"name,omitzero"`
+	// of an encrypted tenant, where the session has not unlocked it
+	Key any `json:"key,omitzero"`
 }
 
 // TenantDeleteParams are what tenant.delete takes.
 type TenantDeleteParams struct {
 	Name string `json:"name"`
+}
+
+// TenantEncryptParams are what tenant.encrypt takes.
+type TenantEncryptParams struct {
+	// default: the session’s tenant, then main
+	Name string `json:"name,omitzero"`
+	// that it has from now on
+	Key any `json:"key"`
 }
 
 // TenantExportParams are what tenant.export takes.
@@ -2203,6 +2298,10 @@ type TenantExportParams struct {
 	Format string `json:"format,omitzero"`
 	// replace the file if there is one; default: false
 	Overwrite bool `json:"overwrite,omitzero"`
+	// of an encrypted tenant, where the session has not unlocked it
+	Key any `json:"key,omitzero"`
+	// of an encrypted tenant: write what anybody can read; else the file is encrypted with its key; default: false
+	Plaintext bool `json:"plaintext,omitzero"`
 }
 
 // TenantExportResult is what tenant.export answers.
@@ -2244,6 +2343,8 @@ type TenantImportParams struct {
 	Encoding string `json:"encoding,omitzero"`
 	// kept in the history if the schema changes
 	Message string `json:"message,omitzero"`
+	// of an encrypted tenant, and of an SQLite file that is encrypted (SQLCipher 4); a tenant that is not is so from then on
+	Key any `json:"key,omitzero"`
 }
 
 // TenantImportResult is what tenant.import answers.
@@ -2270,6 +2371,21 @@ type TenantListResult struct {
 	NextCursor string   `json:"nextCursor"`
 }
 
+// TenantLockParams are what tenant.lock takes.
+type TenantLockParams struct {
+	// default: the session’s tenant, then main
+	Name string `json:"name,omitzero"`
+}
+
+// TenantRekeyParams are what tenant.rekey takes.
+type TenantRekeyParams struct {
+	// default: the session’s tenant, then main
+	Name string `json:"name,omitzero"`
+	// of an encrypted tenant, where the session has not unlocked it
+	Key    any `json:"key,omitzero"`
+	NewKey any `json:"newKey"`
+}
+
 // TenantRenameParams are what tenant.rename takes.
 type TenantRenameParams struct {
 	Name    string `json:"name"`
@@ -2282,10 +2398,21 @@ type TenantSizeParams struct {
 	Name string `json:"name,omitzero"`
 }
 
+// TenantUnlockParams are what tenant.unlock takes.
+type TenantUnlockParams struct {
+	// default: the session’s tenant, then main
+	Name string `json:"name,omitzero"`
+	Key  any    `json:"key"`
+	// lock it after so long; default: with the session, or tenant.lock
+	TTLMs int64 `json:"ttlMs,omitzero"`
+}
+
 // TenantVacuumParams are what tenant.vacuum takes.
 type TenantVacuumParams struct {
 	// default: the session’s tenant, then main
 	Name string `json:"name,omitzero"`
+	// of an encrypted tenant, where the session has not unlocked it
+	Key any `json:"key,omitzero"`
 }
 
 // TenantVacuumResult is what tenant.vacuum answers.
@@ -2298,6 +2425,8 @@ type TenantVacuumResult struct {
 type TenantVerifyParams struct {
 	// default: the session’s tenant, then main
 	Name string `json:"name,omitzero"`
+	// of an encrypted tenant, where the session has not unlocked it
+	Key any `json:"key,omitzero"`
 }
 
 // TenantVerifyResult is what tenant.verify answers.
