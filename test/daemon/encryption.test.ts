@@ -602,3 +602,55 @@ test('encrypting a tenant that is cancelled leaves it as it was, and nothing bes
     rows: [[canary]],
   })
 })
+
+test('a backup keeps encrypted tenants as they are, locked or not, with a file or without one', async () => {
+  const { client, layout, connect } = await startDaemon()
+  const key = rawKey()
+  await makeTable(client)
+  await makeTenant(client, key)
+  await client.call('tenant.create', { name: 'lazy', key })
+  const { backup } = await client.call('backup.create', { backup: 'b' })
+  await client.call('backup.create', { backup: 'one', tenant: 'x' })
+  await client.call('row.insert', { tenant: 'x', key, table: 't', rows: [{ a: 2, b: 'after' }] })
+  expect(filesWith(layout, canary)).toEqual([])
+
+  await client.call('backup.restore', { backup, branch: 'restored' })
+  const other = await connect()
+  for (const tenant of ['x', 'lazy']) {
+    expect(await other.refused('query.run', { branch: 'restored', ...read(undefined, tenant) })).toMatchObject({
+      kind: 'tenantLocked',
+    })
+  }
+  expect(await other.call('query.run', { branch: 'restored', ...read(key) })).toMatchObject({ rows: [[canary]] })
+  const lazy = { branch: 'restored', tenant: 'lazy', key }
+  await other.call('row.insert', { ...lazy, table: 't', rows: [{ a: 1, b: canary }] })
+  expect(await other.call('query.run', { branch: 'restored', ...read(key, 'lazy') })).toMatchObject({
+    rows: [[canary]],
+  })
+  expect(filesWith(layout, canary)).toEqual([])
+})
+
+test('work on a whole file of an encrypted tenant in a process leaves nothing in plain text', async () => {
+  const { client, layout, connect } = await startDaemon()
+  const key = rawKey()
+  await makeTable(client)
+  await makeTenant(client, key)
+  const source = path.join(layout.project, 'rows.csv')
+  fs.writeFileSync(source, `a,b\n${Array.from({ length: 5_000 }, (_, at) => `${at + 2},${canary}${at}`).join('\n')}\n`)
+  const whole = { name: 'x', key }
+  expect(await client.call('tenant.import', { ...whole, path: source, table: 't' })).toMatchObject({
+    rows: { t: 5_000 },
+  })
+  await client.call('index.create', { table: 't', columns: ['b'], name: 'i' })
+  expect(await client.call('query.run', { tenant: 'x', key, sql: 'select count(*) from t' })).toMatchObject({
+    rows: [[5_001]],
+  })
+  expect((await client.call('tenant.vacuum', whole)).after.fileBytes).toBeGreaterThan(0)
+  expect(await client.call('tenant.verify', whole)).toMatchObject({ sound: true })
+  const target = path.join(layout.project, 'out.db')
+  expect(await client.call('tenant.export', { ...whole, path: target })).toMatchObject({ rows: { t: 5_001 } })
+  expect(fs.readFileSync(target).includes(canary)).toBe(false)
+  expect(filesWith(layout, canary)).toEqual([])
+  const other = await connect()
+  expect(await other.refused('tenant.copy', { source: 'x', name: 'y' })).toMatchObject({ kind: 'notSupported' })
+})
