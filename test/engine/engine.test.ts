@@ -559,6 +559,7 @@ describe('names', () => {
 })
 
 describe('maintenance', () => {
+  const key = { raw: '1'.repeat(64) }
   /** Every method that writes, as calls that could be done one after the other. */
   const writes = (file: string, changeSet: string): [string, object][] => [
     ['branch.revert', { changeSet }],
@@ -587,6 +588,9 @@ describe('maintenance', () => {
     ['tenant.create', { name: 'n' }],
     ['tenant.copy', { source: 'x', name: 'z' }],
     ['tenant.rename', { name: 'x', newName: 'w' }],
+    ['tenant.encrypt', { name: 'y', key }],
+    ['tenant.rekey', { name: 'sealed', key, newKey: { raw: '2'.repeat(64) } }],
+    ['tenant.decrypt', { name: 'locked', key }],
     ['tenant.delete', { name: 'y' }],
     ['index.create', { table: 't', columns: ['a'] }],
     ['index.drop', { name: 'i' }],
@@ -612,12 +616,12 @@ describe('maintenance', () => {
     ...['database.create', 'database.setMaintenance', 'branch.setMaintenance'],
     ...['transaction.commit', 'transaction.rollback'],
     ...['backup.create', 'backup.restore', 'backup.delete'],
-    ...['plugin.load', 'plugin.unload', 'plugin.register'],
+    ...['plugin.load', 'plugin.unload', 'plugin.register', 'tenant.unlock', 'tenant.lock'],
   ]
 
   test('is known to every method that writes', () => {
     const names = [...methods].filter(([, { access }]) => access === 'write' || access === 'edit').map(([name]) => name)
-    expect([...writes('', '').map(([name]) => name), ...others].sort()).toEqual(names.sort())
+    expect([...new Set([...writes('', '').map(([name]) => name), ...others])].sort()).toEqual(names.sort())
   })
 
   test.each([
@@ -633,6 +637,7 @@ describe('maintenance', () => {
     await call('index.create', { table: 't', columns: ['b'], name: 'i' })
     await call('view.create', { name: 'v', sql: 'select 1' })
     for (const name of ['x', 'y']) await call('tenant.create', { name })
+    for (const name of ['sealed', 'locked']) await call('tenant.create', { name, key })
     await call('row.insert', { table: 't', rows: [{ a: 1 }] })
     for (const name of ['leaf', 'twig']) await call('branch.create', { name })
     await call('table.create', { branch: 'leaf', ...table, name: 'l' })
