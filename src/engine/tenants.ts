@@ -52,7 +52,10 @@ export interface TenantCopy {
   readonly description: string | null
 }
 
-/** Make a tenant with what another one holds at one moment. It is there when its file is whole, and not before. */
+/**
+ * Make a tenant with what another one holds at one moment. It is there when its file is whole, and not before. A copy of an
+ * encrypted one, which has to be unlocked, is encrypted with the same key.
+ */
 export async function copyTenant(
   parts: EngineParts,
   branch: Branch,
@@ -63,28 +66,30 @@ export async function copyTenant(
   checkName('tenant', name)
   branch.requireWritable()
   const source = branch.tenant(from)
-  // Whoever copies it would have to have it unlocked.
-  if (source.row.cipher !== null) refuse('notSupported', { what: 'to copy an encrypted tenant' })
+  const { cipher } = source.row
   requireFree(branch, name)
   const scratch = layout.scratchFile(`${ids.next()}.db`)
   fs.mkdirSync(layout.scratch, { recursive: true, mode: 0o700 })
   try {
     const copied = await guardedAsync(`tenant ${from}`, () =>
-      source.keepInPlace(async (path) => {
+      source.keepInPlace(async (path, key) => {
         if (path === null || !data) return undefined
-        return chores.run('copyFile', { source: path, target: scratch }, progress)
+        return chores.run('copyFile', { source: path, key, target: scratch }, progress)
       }),
     )
-    if (copied === undefined) return await createTenant(parts, branch, name, description, null)
+    if (copied === undefined) return await createTenant(parts, branch, name, description, cipher)
     crashPoint('tenantCopy.copied')
     progress.signal.throwIfAborted()
+    if (source.row.cipher !== cipher) {
+      refuse('tenantBusy', { database: branch.database.row.name, branch: branch.name, tenants: [from] })
+    }
     catalog.writeNow(() => {
       branch.requireWritable()
       requireFree(branch, name)
       const row = { branchId: branch.row.id, name, created: catalog.nextSeq(), deleted: 0 } as const
-      catalog.tenants.insert({ ...row, fileId: null, cipher: null, description, createdAt: now() })
+      catalog.tenants.insert({ ...row, fileId: null, cipher, description, createdAt: now() })
       branch.refresh(name)
-      branch.tenant(name).placeFile(scratch, copied.changeSet, null)
+      branch.tenant(name).placeFile(scratch, copied.changeSet, cipher)
       crashPoint('tenantCopy.recording')
     })
     crashPoint('tenantCopy.recorded')

@@ -77,10 +77,13 @@ export const copy = method({
     name: TenantName,
     data: z.boolean().default(true).describe('false: without its rows'),
     description: z.string().max(10_000).optional(),
+    key: tenantKey,
   }),
   result: Tenant,
-  refusals: [...tenantRefusals, ...writeRefusals, 'invalidName', 'tenantExists'],
-  handle: async (call, { database, branch, description, ...options }) => {
+  refusals: [...tenantRefusals, ...writeRefusals, 'invalidName', 'tenantExists', 'tenantBusy'],
+  handle: async (call, { database, branch, description, key, ...options }) => {
+    // Whoever copies it has to have it unlocked.
+    call.tenant({ database, branch, tenant: options.source, key })
     const copy = { ...options, description: description ?? null }
     return shown(await copyTenant(call.engine.parts, call.branch({ database, branch }), copy, progressOf(call)))
   },

@@ -2247,6 +2247,8 @@ type TenantCopyParams struct {
 	// false: without its rows; default: true
 	Data        *bool  `json:"data,omitzero"`
 	Description string `json:"description,omitzero"`
+	// of an encrypted tenant, where the session has not unlocked it
+	Key any `json:"key,omitzero"`
 }
 
 // TenantCreateParams are what tenant.create takes.

@@ -92,7 +92,7 @@ export const tenant = [
         .positional('name', required('the new one'))
         .option('description', text('kept with it'))
         .option('no-data', { type: 'boolean', default: false, describe: 'without its rows' }),
-    call(
+    keyedCall(
       'tenant.copy',
       ({ source, name, description, noData }) => ({ source, name, description, data: !noData }),
       (output, { name }, { source }) => output.note(`Copied tenant ${source} to ${name}.`),

@@ -1,10 +1,10 @@
 import fs from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type Database from 'better-sqlite3'
-import { openFile, openKeyed } from '../../storage/connection.ts'
+import { type KeyText, openFile, openKeyed } from '../../storage/connection.ts'
 import { codeOf } from '../../storage/faults.ts'
 import { syncFile } from '../../storage/files.ts'
-import type { KeyedFile } from '../../storage/rewrite.ts'
+import { type KeyedFile, rewrite } from '../../storage/rewrite.ts'
 import { readChangeSet } from '../../storage/tenant-file.ts'
 import type { Link } from '../chores/link.ts'
 import { Slices } from '../slices.ts'
@@ -36,14 +36,17 @@ export async function copyDatabase(source: string, target: string, link: Link): 
 
 export interface CopyFile {
   readonly source: string
+  /** Of a file that is encrypted; the copy has the same. */
+  readonly key?: KeyText
   /** Must not exist. */
   readonly target: string
 }
 
 /** In a process: copy a tenant's file as of one moment, as a file of ours, which is on disk then. Gives where it stands. */
-export async function copyFile({ source, target }: CopyFile, link: Link): Promise<{ changeSet: string }> {
-  await copyDatabase(source, target, link)
-  const db = openFile(target, 'full')
+export async function copyFile({ source, key, target }: CopyFile, link: Link): Promise<{ changeSet: string }> {
+  if (key) rewrite({ path: source, key }, { path: target, key })
+  else await copyDatabase(source, target, link)
+  const db = openFile(target, 'full', { key })
   let changeSet: string
   try {
     changeSet = readChangeSet(db)
