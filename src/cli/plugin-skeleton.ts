@@ -84,7 +84,7 @@ test('a protected table is not written to', () => {
 test('others are, and statements are counted', () => {
   const { statements } = cinch('rpc', 'plugin.${name}.count')
   cinch('execute', "insert into note (text) values ('x')")
-  assert.deepEqual(cinch('query', 'select text from note').rows, [['x']])
+  assert.deepEqual(cinch('rpc', 'query.run', '{"sql":"select text from note"}').rows, [['x']])
   assert.equal(cinch('rpc', 'plugin.${name}.count').statements, statements + 2)
 })
 `
