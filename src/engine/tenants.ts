@@ -5,7 +5,8 @@ import type { Catalog } from '../catalog/catalog.ts'
 import type { TenantRow } from '../catalog/tenants.ts'
 import { checkName } from '../schema/define.ts'
 import { guardedAsync } from '../storage/faults.ts'
-import { databaseBytes, removeDatabaseFile } from '../storage/files.ts'
+import { databaseBytes } from '../storage/files.ts'
+import { removeRewritten } from '../storage/rewrite.ts'
 import type { Branch } from './branch.ts'
 import type { Progress } from './edit.ts'
 import type { EngineParts } from './engine.ts'
@@ -100,7 +101,7 @@ export async function copyTenant(
     branch.refresh(name)
     throw error
   } finally {
-    removeDatabaseFile(scratch)
+    removeRewritten(scratch)
   }
 }
 

@@ -3,9 +3,8 @@ import type { ErrorKind } from '../../protocol/errors.ts'
 import type { WireValue } from '../../protocol/values.ts'
 import { Refusal } from '../base/refusal.ts'
 import type { Durability, KeyText } from '../storage/connection.ts'
-import { removeDatabaseFile } from '../storage/files.ts'
 import { type Asker, type Process, Processes, type ProcessLimits, residentBytes } from '../storage/processes.ts'
-import { emptyBeside, type KeyedFile } from '../storage/rewrite.ts'
+import { type KeyedFile, removeRewritten } from '../storage/rewrite.ts'
 import type { Columns } from '../storage/statements.ts'
 import type { BatchStatement } from './batch.ts'
 import type { Params, WriteResult } from './execute.ts'
@@ -200,7 +199,7 @@ export class ProcessLane {
         return deafen
       })
     } catch (error) {
-      for (const path of [target.path, emptyBeside(target)]) removeDatabaseFile(path)
+      removeRewritten(target.path)
       throw error
     }
   }

@@ -21,7 +21,7 @@ const pageBytes = 4096
  * the key of the target. A key never is in the text of a statement, nor in a file's name, where errors would tell it.
  */
 export function rewrite(source: KeyedFile, target: KeyedFile): void {
-  const empty = emptyBeside(target)
+  const empty = emptyBeside(target.path)
   fs.closeSync(fs.openSync(empty, 'w', 0o600))
   fs.closeSync(fs.openSync(target.path, 'a', 0o600))
   try {
@@ -45,9 +45,18 @@ export function rewrite(source: KeyedFile, target: KeyedFile): void {
   }
 }
 
-/** What lies beside the target while it is written. */
-export function emptyBeside({ path }: KeyedFile): string {
+/** Remove a file that was, or was to be, written so, with all that a process leaves beside it that is killed meanwhile. */
+export function removeRewritten(path: string): void {
+  for (const each of [path, emptyBeside(path), plainBeside(path)]) removeDatabaseFile(each)
+}
+
+function emptyBeside(path: string): string {
   return `${path}.empty`
+}
+
+/** Of a file without rows. */
+function plainBeside(path: string): string {
+  return `${path}.plain`
 }
 
 /** A file of another program may be locked for a moment. */
@@ -65,7 +74,7 @@ export function createEncrypted(file: string, plain: Uint8Array, key: FileKey, s
 }
 
 /** The same of a target that need not be durable. */
-export function rewriteBytes(plain: Uint8Array, target: KeyedFile, scratch = `${target.path}.plain`): void {
+export function rewriteBytes(plain: Uint8Array, target: KeyedFile, scratch = plainBeside(target.path)): void {
   fs.writeFileSync(scratch, plain, { mode: 0o600 })
   try {
     rewrite({ path: scratch }, target)

@@ -662,3 +662,101 @@ test('work on a whole file of an encrypted tenant in a process leaves nothing in
   expect(await other.call('query.run', { tenant: 'bare', sql, key })).toMatchObject({ rows: [[0]] })
   expect(filesWith(layout, canary)).toEqual([])
 })
+
+test('what is written after an export of an encrypted tenant was asked for is not in it', async () => {
+  const { client, layout } = await startDaemon()
+  const key = rawKey()
+  await makeTable(client)
+  await makeTenant(client, key)
+  await client.call('query.execute', { tenant: 'x', key, sql: manyRows(50_000) })
+  const file = path.join(layout.project, 'out.db')
+  for (let a = 100_000; a < 100_005; a++) {
+    const exporting = client.call('tenant.export', { name: 'x', key, path: file, overwrite: true })
+    await client.call('row.insert', { tenant: 'x', key, table: 't', rows: [{ a, b: 'later' }] })
+    expect(await exporting).toMatchObject({ rows: { t: 50_001 + a - 100_000 } })
+  }
+})
+
+test('an export and a copy of an encrypted tenant that are cancelled leave nothing', async () => {
+  const { client, layout } = await startDaemon()
+  const key = rawKey()
+  await makeTable(client)
+  await makeTenant(client, key)
+  await client.call('query.execute', { tenant: 'x', key, sql: manyRows(300_000) })
+  const outside = path.join(layout.project, 'outside')
+  fs.mkdirSync(outside)
+  const cancelled = async (folder: string, method: string, params: object) => {
+    const asked = client.request(method, { ...params, key }, method)
+    const isWriting = () => fs.readdirSync(folder).some((name) => name.endsWith('.empty'))
+    await expect.poll(isWriting, { interval: 1, timeout: 10_000 }).toBe(true)
+    client.notify('$/cancelRequest', { id: method })
+    expect((await asked).error?.data).toMatchObject({ kind: 'requestCancelled' })
+    expect(fs.readdirSync(folder)).toEqual([])
+  }
+  await cancelled(outside, 'tenant.export', { name: 'x', path: path.join(outside, 'out.db') })
+  fs.mkdirSync(layout.scratch, { recursive: true })
+  await cancelled(layout.scratch, 'tenant.copy', { source: 'x', name: 'y' })
+})
+
+test('an encrypted tenant that stands further than a branch is not restored there', async () => {
+  const { client } = await startDaemon()
+  const key = rawKey()
+  await makeTable(client)
+  await makeTenant(client, key)
+  await client.call('branch.create', { name: 'old' })
+  await client.call('row.insert', { tenant: 'x', key, table: 't', rows: [{ a: 2, b: 'main’s own' }] })
+  await client.call('column.add', { table: 't', column: { name: 'c', type: 'TEXT' } })
+  expect(await client.call('query.run', { tenant: 'x', key, sql: 'select c from t where a = 1' })).toMatchObject({
+    rows: [[null]],
+  })
+  await client.call('tenant.vacuum', { name: 'x', key })
+  await client.call('backup.create', { backup: 'alone', tenant: 'x' })
+  await client.call('backup.create', { backup: 'whole' })
+  for (const backup of ['alone', 'whole']) {
+    const into = { backup, branch: 'old', tenant: 'x', force: true }
+    expect(await client.refused('backup.restore', into), backup).toMatchObject({ kind: 'schemaMismatch' })
+  }
+  expect(await client.call('query.run', { branch: 'old', ...read(key) })).toMatchObject({ rows: [[canary]] })
+})
+
+test('a backup of an encrypted tenant is of one moment, though a branch that shares its file writes meanwhile', async () => {
+  const { client, connect, daemon, layout } = await startDaemon()
+  const key = rawKey()
+  await makeTable(client)
+  await makeTenant(client, key)
+  await client.call('query.execute', { tenant: 'x', key, sql: manyRows(600_000) })
+  await client.call('tenant.vacuum', { name: 'x', key })
+  await client.call('branch.create', { name: 'fork' })
+  const other = await connect()
+  const backingUp = client.request('backup.create', { branch: 'fork', tenant: 'x', backup: 'b' }, 'backup')
+  const log = `${fileOf(layout)}-wal`
+  // The copy is stopped half-way, as by a slow disk.
+  let copying: number[] = []
+  const stop = () => {
+    const isBegun = fs.readdirSync(layout.backups, { recursive: true, encoding: 'utf8' }).some((name) => {
+      return name.endsWith('x.db') && fs.statSync(path.join(layout.backups, name)).size > 0
+    })
+    if (!isBegun || daemon.engine.parts.chores.busy !== 1) return false
+    copying = processesOf(process.pid)
+      .map(Number)
+      .filter((pid) => fs.readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes('chores/process'))
+    for (const pid of copying) process.kill(pid, 'SIGSTOP')
+    return true
+  }
+  await expect.poll(() => fs.existsSync(layout.backups) && stop(), { interval: 1, timeout: 10_000 }).toBe(true)
+  try {
+    await other.call('query.execute', { tenant: 'x', key, sql: `update t set b = 'other ' || b` })
+    await expect.poll(() => fs.statSync(log, { throwIfNoEntry: false })?.size ?? 0).toBe(0)
+  } finally {
+    for (const pid of copying) process.kill(pid, 'SIGCONT')
+  }
+  expect((await backingUp).error).toBeUndefined()
+  await client.call('backup.restore', { backup: 'b', branch: 'fork', name: 'y' })
+  const sql = `select count(*) from t where b like 'other %'`
+  expect(await client.call('query.run', { branch: 'fork', tenant: 'y', key, sql })).toMatchObject({ rows: [[0]] })
+}, 60_000)
+
+function manyRows(count: number): string {
+  return `with recursive n(a) as (values (2) union all select a + 1 from n where a <= ${count})
+    insert into t select a, 'a text of some length, number ' || a from n`
+}

@@ -9,7 +9,7 @@ import type { ChangeSet } from '../../catalog/change-sets.ts'
 import type { FileRow } from '../../catalog/files.ts'
 import type { TenantRow } from '../../catalog/tenants.ts'
 import { codeOf, guardedAsync } from '../../storage/faults.ts'
-import { sizeOf, syncFolder } from '../../storage/files.ts'
+import { removeDatabaseFile, sizeOf, syncFolder } from '../../storage/files.ts'
 import { unfinishedPrefix } from '../../storage/layout.ts'
 import type { Branch } from '../branch.ts'
 import { forkHidden } from '../branches.ts'
@@ -47,6 +47,8 @@ export async function backUpBranch(
   progress: Progress,
 ): Promise<Backup> {
   const place = placeOf(parts, options.backup)
+  // What is known of where encrypted files stand is all that a restore can go by.
+  parts.positions.write()
   const snapshot = await forkHidden(parts, branch)
   crashPoint('backup.forked')
   try {
@@ -78,28 +80,47 @@ export async function backUpTenant(
   return writeBackup(parts, place, { ...options, kind: 'tenant', branch }, save)
 }
 
-function saveTenant(
-  { chores, layout, pool }: EngineParts,
-  tenant: Tenant,
-  target: string,
-  progress: Progress,
-): Promise<SavedFile | null> {
+function saveTenant(parts: EngineParts, tenant: Tenant, target: string, progress: Progress): Promise<SavedFile | null> {
   const isPlain = tenant.row.fileId === null || tenant.file.cipher === null
   if (isPlain) {
     return tenant.keepInPlace(async (source) => {
       if (source === null) return null
       const { changeSet } = tenant.file
-      return chores.run('saveFile', { source, target, cipher: null, changeSet }, progress)
+      return parts.chores.run('saveFile', { source, target, cipher: null, changeSet }, progress)
     })
   }
-  return tenant.hold(async () => {
+  return tenant.hold(() => saveEncrypted(parts, tenant, target, progress))
+}
+
+/**
+ * Save a file as it lies; its write turn is held. Whoever shares it may write to it once this tenant has a copy, and a read may
+ * bring it forward: then what was saved is of no one moment, and is saved again.
+ */
+async function saveEncrypted(
+  { catalog, chores, layout, pool, positions }: EngineParts,
+  tenant: Tenant,
+  target: string,
+  progress: Progress,
+): Promise<SavedFile> {
+  const settledFile = async () => {
     await tenant.back()
     tenant.flush()
-    const { id, path, changeSet, cipher } = tenant.file
+    // What is known of where the file stands is all that a restore can go by.
+    positions.write()
+    const file = catalog.files.get(tenant.file.id)
+    assert(file, 'a tenant that is held lost its file')
+    return file
+  }
+  for (;;) {
+    progress.signal.throwIfAborted()
+    const { id, path, changeSet, cipher } = await settledFile()
     const file = { source: layout.absolute(path), target, cipher, changeSet }
     const [outcome] = await pool.keep(id, () => chores.run('saveFiles', { files: [file] }, progress))
-    return outcome ? savedOf(outcome) : null
-  })
+    const now = await settledFile()
+    const isSame = now.id === id && now.path === path && now.changeSet === changeSet
+    if (isSame) return savedOf(outcome as Outcome)
+    removeDatabaseFile(target)
+  }
 }
 
 /** Throws where it failed. */

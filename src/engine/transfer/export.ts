@@ -4,7 +4,8 @@ import path from 'node:path'
 import { refuse } from '../../base/refusal.ts'
 import { findTable } from '../../schema/model.ts'
 import { codeOf, refuseFault } from '../../storage/faults.ts'
-import { removeDatabaseFile, syncFolder } from '../../storage/files.ts'
+import { syncFolder } from '../../storage/files.ts'
+import { removeRewritten } from '../../storage/rewrite.ts'
 import type { Progress } from '../edit.ts'
 import type { EngineParts } from '../engine.ts'
 import type { Tenant } from '../tenant.ts'
@@ -79,7 +80,7 @@ export async function exportFile(
     syncFolder(path.dirname(target))
     return { rows, bytes }
   } catch (error) {
-    removeDatabaseFile(beside)
+    removeRewritten(beside)
     if (codeOf(error) === 'EACCES') refuse('pathRefused', { path: options.path, reason: 'it cannot be written' })
     return refuseFault(error, options.path)
   } finally {

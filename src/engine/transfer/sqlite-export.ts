@@ -43,8 +43,9 @@ async function write({ source, key }: SqliteExport, target: KeyedFile, link: Lin
     if (target.key) rewriteBytes(source, target)
     else fs.writeFileSync(target.path, source, { flag: 'wx', mode: 0o600 })
   } else if (key || target.key) {
-    link.snapshot()
     rewrite({ path: source, key }, target)
+    // Nothing tells when its read begins.
+    link.snapshot()
   } else await copyDatabase(source, target.path, link)
 }
 

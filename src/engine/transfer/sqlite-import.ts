@@ -10,8 +10,8 @@ import { createTouchTrigger, touchPrefix } from '../../schema/print.ts'
 import { quoteName } from '../../schema/sql.ts'
 import { type FileKey, keyWithSalt, magic } from '../../storage/cipher.ts'
 import { openKeyed } from '../../storage/connection.ts'
-import { removeDatabaseFile, syncFile } from '../../storage/files.ts'
-import { type KeyedFile, startOf } from '../../storage/rewrite.ts'
+import { syncFile } from '../../storage/files.ts'
+import { type KeyedFile, removeRewritten, startOf } from '../../storage/rewrite.ts'
 import { markTable, writeChangeSet } from '../../storage/tenant-file.ts'
 import { editSchemaInTurn, type Progress } from '../edit.ts'
 import { type HeldKey, refuseNotEncrypted } from '../encryption.ts'
@@ -107,7 +107,7 @@ export async function importSqlite(
     )
   } finally {
     for (const { letGo } of opened) letGo()
-    removeDatabaseFile(scratch)
+    removeRewritten(scratch)
   }
 }
 
