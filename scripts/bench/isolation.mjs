@@ -25,16 +25,17 @@ export async function isolation(bench) {
   const cancels = []
   await reads(client, count, 300)
   for (let round = 0; round < rounds; round++) {
-    quiet.push(await reads(client, count, 600))
+    quiet.push(await reads(client, count, 1_500))
     const others = await Promise.all(Array.from({ length: runaways }, () => cinch.connect()))
     const answers = others.map((other) =>
       other.exchange(
         `{"jsonrpc":"2.0","id":1,"method":"query.run","params":{"tenant":"slow","sql":"${endless}","timeoutMs":60000}}`,
       ),
     )
-    await sleep(500)
+    // Their processes are up by then.
+    await sleep(3_000)
     assert.ok(processesOf(cinch.pid).filter(isRunning).length > 0, 'no statement runs')
-    beside.push(await reads(client, count, 600))
+    beside.push(await reads(client, count, 1_500))
     for (const [at, other] of others.entries()) {
       const startedAt = performance.now()
       other.tell('{"jsonrpc":"2.0","method":"$/cancelRequest","params":{"id":1}}')

@@ -24,7 +24,7 @@ export async function schema(bench) {
     await client.call('query.execute', { sql: insertSql, params: rowOf(each + 1), tenant: `t${each}` })
   }
   const files = async () => (await client.call('branch.status', {})).files
-  assert.deepEqual(await files(), { total: count, atHead: count, behind: 0, locked: 0, failed: 0 })
+  assert.deepEqual(await files(), { total: count, atHead: count, behind: 0, locked: 0, failed: 0, shared: 0 })
 
   let columns = 0
   const addColumn = async () => {

@@ -1,17 +1,32 @@
+import os from 'node:os'
+
 let startedAt = 0
+let endedAt = 0
 let latest = 0
 let isOpen = false
 let heard: object | undefined
 let aloneSince = 0
 let afterwards: (() => void) | undefined
+let isAwake = false
 
 /** Who was the only one heard for so long is taken to be the only one who has something to say. */
 const aloneMs = 100
+
+/**
+ * Who asks again so soon after an answer is likely to go on like that. To wake a thread that sleeps takes longer than most
+ * calls, so the daemon looks for the next call for so long before it goes to sleep. Where there is one processor, its
+ * client needs that.
+ */
+const awakeMs = os.availableParallelism() > 1 ? 0.2 : 0
 
 /** What a connection has sent begins to be taken up. */
 export function nextTurn(connection: object): void {
   startedAt = lookAtClock()
   isOpen = true
+  if (!isAwake && startedAt - endedAt < awakeMs) {
+    isAwake = true
+    setImmediate(stayAwake)
+  }
   if (connection === heard) return
   heard = connection
   aloneSince = startedAt
@@ -23,6 +38,13 @@ export function endTurn(): void {
   const work = afterwards
   afterwards = undefined
   work?.()
+  endedAt = performance.now()
+}
+
+/** While something is to be done at once, Node looks for what has arrived and does not wait for it. */
+function stayAwake(): void {
+  if (performance.now() - endedAt < awakeMs) setImmediate(stayAwake)
+  else isAwake = false
 }
 
 /** Whether what is taken up is all that there is to do: nobody else was heard for a while. */

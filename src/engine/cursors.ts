@@ -32,6 +32,12 @@ export class Cursors {
     return this.#open.size
   }
 
+  /** The cursor of that name, as an object that lasts as long as it does. */
+  get(owner: object, id: string): object | undefined {
+    const open = this.#open.get(id)
+    return open?.owner === owner ? open : undefined
+  }
+
   /** Run a statement that reads, and have its rows fetched. It sees what is committed now, then and later. */
   async open(
     tenant: Tenant,

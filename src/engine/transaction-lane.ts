@@ -79,9 +79,11 @@ export class TransactionLane {
     try {
       return { open, ...(await open.begin(beginning, asker.signal)) }
     } catch (error) {
+      const isKilled = open.end === 'processEnded'
       open.stop('failed')
       await open.ended
-      throw error
+      // Nobody was told of a transaction that could have ended.
+      throw isKilled ? new Refusal('processEnded', {}) : error
     }
   }
 

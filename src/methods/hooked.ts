@@ -1,13 +1,14 @@
 import type * as z from 'zod'
 import type { Tenant } from '../engine/tenant.ts'
-import type { QueryResult, Scope } from '../plugins/definition.ts'
+import type { Query, QueryResult, Scope } from '../plugins/definition.ts'
 import type { Hooked, QueryHooks, Statement } from '../plugins/hooks.ts'
 import type { Exempt } from '../plugins/question.ts'
+import type { Fetched } from '../query/cursor.ts'
 import { JsonText, type Method } from '../rpc/contract.ts'
 import type { Call } from './method.ts'
 
 /** What running statements of a client may be refused with for a plugin’s sake. */
-const hookRefusals = ['queryVetoed', 'pluginFailed', 'pluginTimedOut'] as const
+export const hookRefusals = ['queryVetoed', 'pluginFailed', 'pluginTimedOut'] as const
 
 /**
  * Declare a method that runs SQL of a client: one statement, or several in `statements`. Plugins may look at it before and
@@ -37,7 +38,8 @@ interface Given extends Partial<Statement> {
   readonly statements?: readonly Statement[]
 }
 
-type Outcome = JsonText | QueryResult | { readonly cursor: string } | { readonly results: readonly QueryResult[] }
+type Opened = { readonly cursor: string; readonly columns: QueryResult['columns'] }
+type Outcome = JsonText | QueryResult | Opened | { readonly results: readonly QueryResult[] }
 type Statements = Pick<Method, 'access'> & { handle(call: Call, given: Given): Outcome | Promise<Outcome> }
 
 /** A call with statements. Hooks see these and their results; whatever else the client gave, a key first of all, they do not. */
@@ -99,14 +101,42 @@ class HookedCall implements Hooked<Outcome> {
     return this.#declared.handle(call, given.statements ? { ...given, statements } : { ...given, ...statements[0] })
   }
 
-  results(done: Outcome): readonly QueryResult[] | undefined {
+  results(done: Outcome, queries: readonly Query[]): readonly QueryResult[] | undefined {
     if (done instanceof JsonText) return [JSON.parse(done.text)]
-    if ('cursor' in done) return undefined
+    if ('cursor' in done) {
+      const cursor = this.#call.engine.cursors.get(this.#call.owner, done.cursor)
+      if (cursor) openedBy.set(cursor, { query: queries[0] as Query, columns: done.columns })
+      return undefined
+    }
     return 'results' in done ? done.results : [done]
   }
 
   withResults(done: Outcome, results: readonly QueryResult[]): Outcome {
     return 'results' in done ? { ...done, results } : (results[0] as QueryResult)
+  }
+}
+
+/** What plugins that look at results need to know of cursors, while these are open. */
+const openedBy = new WeakMap<object, { readonly query: Query; readonly columns: QueryResult['columns'] }>()
+
+/**
+ * Fetch rows of a cursor, as plugins leave them that look at results: they see each fetch as a result of its own. The rows are
+ * taken by then, so where a plugin refuses them, or the call ends while it is asked, the cursor is closed.
+ */
+export async function fetchHooked(call: Call, id: string, fetch: () => Promise<Fetched>): Promise<Fetched> {
+  const { hooks } = call.daemon.plugins
+  const opened = openedBy.get(call.engine.cursors.get(call.owner, id) ?? call)
+  const fetched = await fetch()
+  const exempt = call.daemon.plugins.exemptOf(call.session)
+  if (hooks === undefined || opened === undefined || hooks.lookingAfter(exempt).length === 0) return fetched
+  const { query, columns } = opened
+  try {
+    const part = { columns, rows: JSON.parse(`[${fetched.rowText}]`) }
+    const { rows = [] } = await hooks.lookAt({ exempt, signal: call.signal }, query, part)
+    return { ...fetched, rowText: JSON.stringify(rows).slice(1, -1), count: rows.length }
+  } catch (error) {
+    call.engine.cursors.close(call.owner, id)
+    throw error
   }
 }
 

@@ -19,8 +19,8 @@ export interface Hooked<R> extends Asker {
   holdLater(): () => void
   /** Run them: as they were given, or these in their place. */
   run(rewritten?: readonly Statement[]): R | Promise<R>
-  /** What came of each; undefined where that is not there yet. */
-  results(done: R): readonly QueryResult[] | undefined
+  /** What came of each, as it was run; undefined where that comes later, and is given to `lookAt` then. */
+  results(done: R, queries: readonly Query[]): readonly QueryResult[] | undefined
   /** The same with other results. */
   withResults(done: R, results: readonly QueryResult[]): R
 }
@@ -45,13 +45,17 @@ export class QueryHooks {
 
   /** Run statements with the hooks around them. Where every hook answers at once, so does this. */
   around<R>(hooked: Hooked<R>): R | Promise<R> {
-    const steps = this.#steps(hooked)
-    const step = steps.next()
-    return step.done ? step.value : finish(steps, step.value)
+    return through(this.#around(hooked))
+  }
+
+  /** What plugins make of rows that come after their statement was run: a part of its result. */
+  async lookAt(asker: Asker, query: Query, part: QueryResult): Promise<QueryResult> {
+    const replaced = await through(this.#lookAfter(asker, [query], [part]))
+    return replaced?.[0] ?? part
   }
 
   /** Gives up what is not there yet, and gets it when it is. */
-  *#steps<R>(hooked: Hooked<R>): Generator<Promise<unknown>, R, unknown> {
+  *#around<R>(hooked: Hooked<R>): Generator<Promise<unknown>, R, unknown> {
     const queries = hooked.statements.map((statement) => queryOf(hooked, statement))
     let isRewritten = false
     let release: (() => void) | undefined
@@ -80,23 +84,33 @@ export class QueryHooks {
     const done = running instanceof Promise ? ((yield running) as R) : running
     if (this.#after.length === 0) return done
 
-    const results = hooked.results(done)
+    const results = hooked.results(done, queries)
     if (results === undefined) return done
+    const replaced = yield* this.#lookAfter(hooked, queries, results)
+    return replaced === undefined ? done : hooked.withResults(done, replaced)
+  }
+
+  /** The results that plugins give in the place of these; undefined where they leave all as they are. */
+  *#lookAfter(
+    asker: Asker,
+    queries: readonly Query[],
+    results: readonly QueryResult[],
+  ): Generator<Promise<unknown>, readonly QueryResult[] | undefined, unknown> {
     let replaced: QueryResult[] | undefined
     for (const plugin of this.#after) {
-      if (hooked.exempt.includes(plugin.name)) continue
+      if (asker.exempt.includes(plugin.name)) continue
       for (let at = 0; at < queries.length; at++) {
         const query = queries[at] as Query
         const result = (replaced ?? results)[at] as QueryResult
         const check = result.changes === undefined ? checkAfterRead : checkAfterWrite
-        let said = plugin.askHook({ kind: 'afterQuery', query, result }, hooked, check)
+        let said = plugin.askHook({ kind: 'afterQuery', query, result }, asker, check)
         if (said instanceof Promise) said = (yield said) as Awaited<typeof said>
         if (said === undefined) continue
         replaced ??= [...results]
         replaced[at] = said
       }
     }
-    return replaced === undefined ? done : hooked.withResults(done, replaced)
+    return replaced
   }
 }
 
@@ -104,6 +118,11 @@ export class QueryHooks {
 function queryOf({ scope, access, rowFormat }: Hooked<unknown>, { sql, params }: Statement): Query {
   const { database, branch, tenant } = scope
   return { database, branch, tenant, sql, params, access, rowFormat }
+}
+
+function through<R>(steps: Generator<Promise<unknown>, R, unknown>): R | Promise<R> {
+  const step = steps.next()
+  return step.done ? step.value : finish(steps, step.value)
 }
 
 /** Go on with steps that wait for something. */

@@ -298,7 +298,7 @@ test('two plugins that ask the daemon in their hooks do not call each other with
   expect([await client.call('plugin.here.asked'), await client.call('plugin.there.asked')]).toEqual([2, 2])
 })
 
-test('a cursor is hooked when it is opened, and what a plugin looks at afterwards is not streamed', async () => {
+test('a cursor is hooked when it is opened and at each fetch, and what a plugin looks at afterwards is not streamed', async () => {
   const { client, load } = await startWithPlugins()
   await load(
     'looker',
@@ -308,9 +308,29 @@ test('a cursor is hooked when it is opened, and what a plugin looks at afterward
 
   expect(await client.refused('query.open', { sql: 'select 1' })).toMatchObject({ kind: 'queryVetoed' })
   const { cursor } = await client.call('query.open', { sql: 'select 2' })
-  expect((await client.call('query.fetch', { cursor })).rows).toEqual([[2]])
+  expect((await client.call('query.fetch', { cursor })).rows).toEqual([['*']])
   const streamed = await client.call('query.run', { sql: 'select 3', partialResultToken: 'p' })
   expect([streamed.rows, client.notifications]).toEqual([[['*']], []])
+})
+
+test('the rows of a cursor are seen fetch by fetch, with its statement; refused ones close it', async () => {
+  const { client, load } = await startWithPlugins()
+  await load(
+    'cleaner',
+    `beforeQuery: ({ sql }) => ({ sql: sql.replace('WIDTH', '2') }),
+     afterQuery: async (query, { columns, rows }) => {
+       if (rows.some(([n]) => n === 5)) throw new Error('five')
+       return { result: { columns, rows: rows.map(([n]) => [query.sql.includes('< 2') ? -n : n]) } }
+     }`,
+  )
+  const sql =
+    'with recursive r(n) as (select 1 union all select n + 1 from r where n < 9) select n from r where -n < WIDTH'
+  const { cursor } = await client.call('query.open', { sql })
+  const fetch = (count: number) => client.call('query.fetch', { cursor, count })
+  expect(await fetch(2)).toEqual({ rows: [[-1], [-2]], done: false })
+  expect(await fetch(2)).toEqual({ rows: [[-3], [-4]], done: false })
+  expect(await client.refused('query.fetch', { cursor, count: 1 })).toMatchObject({ kind: 'pluginFailed' })
+  expect(await client.refused('query.fetch', { cursor })).toMatchObject({ kind: 'cursorNotFound', reason: 'closed' })
 })
 
 test('statements of a transaction are seen at its tenant', async () => {
