@@ -240,7 +240,7 @@ function paramsOf(name: string): fc.Arbitrary<Json> {
 }
 
 describe(`whatever is asked, the answer is declared (seed ${seed})`, () => {
-  test('random params of about the right shape', { timeout: 60_000 }, async () => {
+  test('random params of about the right shape', { timeout: 240_000 }, async () => {
     const common = names.filter((name) => !/Maintenance|^rpc|^project|^initialize|setScope|encrypt/.test(name))
     const request = fc.constantFrom(...common).chain((name) => fc.tuple(fc.constant(name), paramsOf(name)))
     const columns = [
@@ -260,7 +260,7 @@ describe(`whatever is asked, the answer is declared (seed ${seed})`, () => {
     expect(await started.client.call('ping')).toEqual({})
   })
 
-  test('params of the wrong shape', { timeout: 60_000 }, async () => {
+  test('params of the wrong shape', { timeout: 240_000 }, async () => {
     for (const name of names) {
       const keys = Object.keys((methods.get(name)?.params as z.ZodObject).shape)
       const wrong: Json[] = [null, 0, '', [], [1], {}, { nothing: 1 }]
