@@ -47,16 +47,46 @@ export interface Operators<V> {
   readonly isNull?: boolean | undefined
 }
 
-export interface ListOptions<R> extends CallOptions {
-  readonly where?: RowWhere<R> | undefined
-  /** Column names; a leading `-` sorts from the greatest to the smallest. */
-  readonly orderBy?: readonly (`${keyof R & string}` | `-${keyof R & string}`)[] | undefined
+export interface ViewListOptions extends CallOptions {
   readonly limit?: number | undefined
   readonly offset?: number | undefined
 }
 
-/** The rows of a view, or of a table, typed. */
+export interface ListOptions<R> extends ViewListOptions {
+  readonly where?: RowWhere<R> | undefined
+  /** Column names; a leading `-` sorts from the greatest to the smallest. */
+  readonly orderBy?: readonly (`${keyof R & string}` | `-${keyof R & string}`)[] | undefined
+}
+
+/** How many rows a list gives where it does not say. */
+const defaultLimit = 1_000
+
+/** The rows of a view. */
 export class TypedView<T extends RowTypes> {
+  readonly #handle: Handle
+  readonly #description: Description & { readonly quoted: string }
+
+  constructor(handle: Handle, description: Description & { readonly quoted: string }) {
+    this.#handle = handle
+    this.#description = description
+  }
+
+  /** Rows, as they come; without a limit 1,000. */
+  async list({ limit = defaultLimit, offset = 0, ...callOptions }: ViewListOptions = {}): Promise<T['row'][]> {
+    const sql = `select * from ${this.#description.quoted} limit ? offset ?`
+    const { rows } = await this.#handle.query(sql, [limit, offset], callOptions)
+    return rows.map((row) => checked<T>(this.#description, row))
+  }
+
+  async count(options?: CallOptions): Promise<number> {
+    const sql = `select count(*) as n from ${this.#description.quoted}`
+    const { rows } = await this.#handle.query<{ n: number }>(sql, [], options)
+    return rows[0]?.n ?? 0
+  }
+}
+
+/** The rows of a table that has no primary key. */
+export class TypedTable<T extends RowTypes> {
   protected readonly handle: Handle
   protected readonly description: Description
 
@@ -65,18 +95,18 @@ export class TypedView<T extends RowTypes> {
     this.description = description
   }
 
-  /** Rows that meet a condition. Without a limit the daemon's holds: 1,000 rows. */
+  /** Rows that meet a condition; without a limit 1,000. */
   async list(options: ListOptions<T['row']> = {}): Promise<T['row'][]> {
     const [params, callOptions] = this.#listing(options)
     const { rows } = await this.handle.row.list(params, callOptions)
-    return rows.map((row) => this.checked(row))
+    return rows.map((row) => checked<T>(this.description, row))
   }
 
   /** Every row that meets a condition, read a page at a time. `limit` is the size of a page. */
   async *rows(options: Omit<ListOptions<T['row']>, 'offset'> = {}): AsyncGenerator<T['row'], void> {
     const [params, callOptions] = this.#listing(options)
     for await (const { rows } of this.handle.pages('row.list', params, callOptions)) {
-      for (const row of rows) yield this.checked(row)
+      for (const row of rows) yield checked<T>(this.description, row)
     }
   }
 
@@ -85,26 +115,6 @@ export class TypedView<T extends RowTypes> {
     return count
   }
 
-  /** A row whose values are of their columns' kinds. */
-  protected checked(row: Row): T['row'] {
-    const { name: table, columns } = this.description
-    for (const [column, { kind, nullable }] of Object.entries(columns)) {
-      const value = row[column] as Value
-      if (value === null ? nullable : isOfKind(value, kind)) continue
-      if (kind === 'bigint' && Number.isInteger(value)) row[column] = BigInt(value as number)
-      else throw new ValueKindError({ table, column, kind, value })
-    }
-    return row
-  }
-
-  #listing({ where, orderBy, limit, offset, ...callOptions }: ListOptions<T['row']>) {
-    const params: ParamsOf<'row.list'> = { table: this.description.name, where, orderBy, limit, offset }
-    return [params, callOptions] as const
-  }
-}
-
-/** The rows of a table that has no primary key. */
-export class TypedTable<T extends RowTypes> extends TypedView<T> {
   /** Insert one row, or many: all or none. Gives back what was stored. */
   insert(row: NonNullable<T['insert']>, options?: CallOptions): Promise<T['row']>
   insert(rows: readonly NonNullable<T['insert']>[], options?: CallOptions): Promise<T['row'][]>
@@ -116,8 +126,13 @@ export class TypedTable<T extends RowTypes> extends TypedView<T> {
     const sent = (Array.isArray(rows) ? rows : [rows]) as RowInput[]
     if (sent.length === 0) return []
     const answer = await this.handle.call(method, { table: this.description.name, rows: sent }, options)
-    const stored = answer.rows.map((row) => this.checked(row))
+    const stored = answer.rows.map((row) => checked<T>(this.description, row))
     return Array.isArray(rows) ? stored : (stored[0] as T['row'])
+  }
+
+  #listing({ where, orderBy, limit, offset, ...callOptions }: ListOptions<T['row']>) {
+    const params: ParamsOf<'row.list'> = { table: this.description.name, where, orderBy, limit, offset }
+    return [params, callOptions] as const
   }
 }
 
@@ -126,7 +141,7 @@ export class KeyedTable<T extends RowTypes> extends TypedTable<T> {
   /** The row of a key. */
   async get(key: T['key'], options?: CallOptions): Promise<T['row'] | undefined> {
     const { row } = await this.handle.row.get({ table: this.description.name, id: key as ValueInput }, options)
-    return row === null ? undefined : this.checked(row)
+    return row === null ? undefined : checked<T>(this.description, row)
   }
 
   /** Update one row, or many, each told by the key that it carries: all or none. */
@@ -165,6 +180,17 @@ export async function checkSchema(
 function unlessGone(error: unknown): undefined {
   const isGone = error instanceof CinchError && ['tableNotFound', 'viewNotFound'].includes(error.kind)
   if (!isGone) throw error
+}
+
+/** A row whose values are of their columns' kinds. */
+function checked<T extends RowTypes>({ name: table, columns }: Description, row: Row): T['row'] {
+  for (const [column, { kind, nullable }] of Object.entries(columns)) {
+    const value = row[column] as Value
+    if (value === null ? nullable : isOfKind(value, kind)) continue
+    if (kind === 'bigint' && Number.isInteger(value)) row[column] = BigInt(value as number)
+    else throw new ValueKindError({ table, column, kind, value })
+  }
+  return row
 }
 
 function isOfKind(value: Value, kind: ColumnKind['kind']): boolean {

@@ -1,4 +1,4 @@
-import { foldName } from '../schema/sql.ts'
+import { foldName, quoteName } from '../schema/sql.ts'
 import type { Language } from './generate.ts'
 import type { Entity, Field, Model } from './model.ts'
 import { Names } from './names.ts'
@@ -149,7 +149,8 @@ class Module {
         const read = kind === 'integer' && this.#withBigints ? 'bigint' : kind
         return `      ${literalName(name)}: { kind: "${read}", nullable: ${nullable} },`
       })
-      return `  ${accessor}: {\n    name: ${literal(entity.name)},\n    columns: {\n${columns.join('\n')}\n    },\n  },`
+      const quoted = entity.kind === 'view' ? `\n    quoted: ${literal(quoteName(entity.name))},` : ''
+      return `  ${accessor}: {\n    name: ${literal(entity.name)},${quoted}\n    columns: {\n${columns.join('\n')}\n    },\n  },`
     })
     const names = (entities: readonly Entity[]) => entities.map(({ name }) => literal(name))
     const list = (kind: string, names: readonly string[]) =>
@@ -240,7 +241,7 @@ function identifiable(name: string): string {
 }
 
 function propertyName(name: string): string {
-  return /^[A-Za-z_$][\w$]*$/.test(name) ? name : literal(name)
+  return /^[\p{ID_Start}_$][\p{ID_Continue}$]*$/u.test(name) ? name : literal(name)
 }
 
 /** As a property of an object: `__proto__` by itself would be its prototype. */

@@ -1,6 +1,6 @@
 import fs from 'node:fs'
 import path from 'node:path'
-import { expect, test } from 'vitest'
+import { test } from 'vitest'
 import { output, root } from '../e2e/foreign-support.ts'
 import { startDaemon } from '../support/daemon.ts'
 import { temporaryFolder } from '../support/project.ts'
@@ -22,6 +22,6 @@ test.runIf(chinook)('the TypeScript of Chinook is as it was', async () => {
 test('generated TypeScript is in the format of its formatter', { timeout: 60_000 }, async () => {
   const folder = temporaryFolder()
   fs.cpSync(path.join(root, 'test/codegen/golden/typescript'), folder, { recursive: true })
-  fs.writeFileSync(path.join(folder, 'biome.json'), '{ "root": true, "formatter": { "indentStyle": "space" } }')
+  fs.writeFileSync(path.join(folder, 'biome.json'), '{ "root": true, "formatter": { "indentStyle": "space" } }\n')
   await output(path.join(root, 'node_modules/.bin/biome'), ['ci', '--linter-enabled=false', folder], { cwd: folder })
 })

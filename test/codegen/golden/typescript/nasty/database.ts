@@ -130,9 +130,9 @@ export interface N2nd {
   /** INTEGER, primary key. */
   "1st": number;
   /** REAL. */
-  "größe": number;
+  größe: number;
   /** TEXT. */
-  "漢字": string | null;
+  漢字: string | null;
   /** INTEGER, refers to class.id. */
   class: number | null;
 }
@@ -140,16 +140,16 @@ export interface N2nd {
 /** What an insert into 2nd takes. */
 export interface N2ndInsert {
   "1st"?: number | bigint;
-  "größe": number;
-  "漢字"?: string | null;
+  größe: number;
+  漢字?: string | null;
   class?: number | bigint | null;
 }
 
 /** What an update of 2nd takes: its key, and what changes. */
 export interface N2ndUpdate {
   "1st": number | bigint;
-  "größe"?: number;
-  "漢字"?: string | null;
+  größe?: number;
+  漢字?: string | null;
   class?: number | bigint | null;
 }
 
@@ -363,8 +363,8 @@ const descriptions = {
     name: "2nd",
     columns: {
       "1st": { kind: "integer", nullable: false },
-      "größe": { kind: "real", nullable: false },
-      "漢字": { kind: "text", nullable: true },
+      größe: { kind: "real", nullable: false },
+      漢字: { kind: "text", nullable: true },
       class: { kind: "integer", nullable: true },
     },
   },
@@ -409,6 +409,7 @@ const descriptions = {
   },
   classView: {
     name: "class view",
+    quoted: '"class view"',
     columns: {
       id: { kind: "integer", nullable: true },
       Type: { kind: "text", nullable: true },
