@@ -3,21 +3,12 @@ import { Cursor } from './cursor.ts'
 import { CinchError, ConnectionLost, TransactionEndedError } from './errors.ts'
 import { Link } from './link.ts'
 import { type MethodName, Nouns, type ParamsOf, type ResultOf, type Takes, type TenantKey, takes } from './methods.ts'
+import type { OpenOptions } from './project.ts'
 import { decode, encode, isPlain, type ResultColumn, type Row, type StatementParams, type Value } from './values.ts'
 
-export interface ConnectOptions extends Scope {
-  /** The project's folder; by default looked for from the working directory upward, or in `CINCH_PROJECT`. */
-  readonly project?: string | undefined
-  /** Start a daemon where none runs. On by default. */
-  readonly start?: boolean | undefined
-  /** How a daemon that is started stops by itself, in seconds without a client; null: it does not. */
-  readonly idleExitSeconds?: number | null | undefined
+export interface ConnectOptions extends Scope, Omit<OpenOptions, 'scope' | 'agreed'> {
   /** Start a daemon for this client alone, and speak over its pipes; it ends with the client. */
   readonly stdio?: boolean | undefined
-  /** How `cinchd` is run: a program and its arguments. By default `CINCHD`, or the one of this package. */
-  readonly command?: string | readonly string[] | undefined
-  /** How this client names itself; the history of schema edits has it. */
-  readonly name?: string | undefined
   /** Unlocks the encrypted tenant in scope for this connection. */
   readonly key?: TenantKey | undefined
   /** For every call that has no limit of its own. */

@@ -43,6 +43,8 @@ const newline = 10
 export class Connection implements AsyncDisposable {
   /** Settles when the connection has ended, from either side. */
   readonly closed: Promise<void>
+  /** Set by `initialize`. */
+  agreement: Agreement | undefined
   readonly #input: Readable
   readonly #output: Writable
   readonly #pending = new Map<number, Pending>()
@@ -73,7 +75,8 @@ export class Connection implements AsyncDisposable {
   /** Agree with the daemon on a protocol version, and say where calls go that name no database, branch or tenant. */
   async initialize(name: string, scope?: Scope, patienceMs?: number): Promise<Agreement> {
     const params = { client: { name, version: productVersion }, protocolVersion, scope }
-    return (await this.rawRequest('initialize', params, { patienceMs })) as Agreement
+    this.agreement = (await this.rawRequest('initialize', params, { patienceMs })) as Agreement
+    return this.agreement
   }
 
   /** Call a method. Rejects with `CinchError` where the daemon says no, and with `ConnectionLost`. */

@@ -12,58 +12,52 @@ const endPatienceMs = 10_000
 export class Link {
   /** Transactions and cursors that are open. */
   open = 0
-  /** What client and daemon agreed on. */
-  agreement: Agreement
   #current: Connection
   readonly #dial: (() => Promise<Connection>) | undefined
   readonly #ended: (() => Promise<unknown>) | undefined
   #dialling: Promise<Connection> | undefined
   #isClosed = false
 
+  /**
+   * @param dial makes another connection
+   * @param ended settles when what was at the other end is gone, too
+   */
   private constructor(
     current: Connection,
-    agreement: Agreement,
     { dial, ended }: { dial?: () => Promise<Connection>; ended?: () => Promise<unknown> },
   ) {
     this.#current = current
-    this.agreement = agreement
     this.#dial = dial
     this.#ended = ended
   }
 
   /** A link to a project's daemon, over its socket. `prepare` is done with each connection that is made. */
-  static async overSocket(options: OpenOptions, prepare: (connection: Connection) => Promise<unknown>): Promise<Link> {
-    let link: Link | undefined
-    let agreement: Agreement | undefined
-    const agreed = (found: Agreement) => {
-      agreement = found
-      if (link) link.agreement = found
-    }
-    const dial = async () => {
-      const connection = await openConnection(Connection, { ...options, agreed })
-      await prepared(connection, prepare)
-      return connection
-    }
-    const first = await dial()
-    link = new Link(first, agreement as unknown as Agreement, { dial })
-    return link
+  static async overSocket(options: OpenOptions, prepare: Prepare): Promise<Link> {
+    const dial = async () => prepared(await openConnection(Connection, options), prepare)
+    return new Link(await dial(), { dial })
   }
 
   /** A link to a `cinchd --stdio` of its own. It ends with the link. */
-  static async overStdio(options: OpenOptions, prepare: (connection: Connection) => Promise<unknown>): Promise<Link> {
+  static async overStdio(options: OpenOptions, prepare: Prepare): Promise<Link> {
     const project = options.project ?? findProject()
     if (project === undefined) throw new NoProjectError()
     const child = startStdio(project, options.command)
     const exited = once(child, 'exit').catch(() => {})
-    const connection = new Connection(child.stdout, child.stdin)
-    const agreement = await prepared(connection, () => connection.initialize(options.name ?? 'cinch'))
-    await prepared(connection, prepare)
+    const connection = await prepared(new Connection(child.stdout, child.stdin), async (connection) => {
+      await connection.initialize(options.name ?? 'cinch')
+      await prepare(connection)
+    })
     const ended = async () => {
       const impatience = setTimeout(() => child.kill('SIGKILL'), endPatienceMs)
       await exited
       clearTimeout(impatience)
     }
-    return new Link(connection, agreement, { ended })
+    return new Link(connection, { ended })
+  }
+
+  /** What client and daemon agreed on. */
+  get agreement(): Agreement {
+    return this.#current.agreement as Agreement
   }
 
   /** The connection that calls go over now. One that is lost for good refuses them itself. */
@@ -88,9 +82,12 @@ export class Link {
   }
 }
 
-async function prepared<T>(connection: Connection, prepare: (connection: Connection) => Promise<T>): Promise<T> {
+type Prepare = (connection: Connection) => Promise<unknown>
+
+async function prepared(connection: Connection, prepare: Prepare): Promise<Connection> {
   try {
-    return await prepare(connection)
+    await prepare(connection)
+    return connection
   } catch (error) {
     await connection.close()
     throw error

@@ -15,9 +15,9 @@ export interface OpenOptions {
   readonly start?: boolean | undefined
   /** How a daemon that is started stops by itself, in seconds without a client; null: it does not. */
   readonly idleExitSeconds?: number | null | undefined
-  /** How `cinchd` is run; by default the one of this package. */
+  /** How `cinchd` is run: a program and its arguments. By default the one of this package; clients look into `CINCHD` first. */
   readonly command?: string | readonly string[] | undefined
-  /** How this client names itself. */
+  /** How this client names itself; the history of schema edits has it. */
   readonly name?: string | undefined
   readonly scope?: Scope | undefined
   /** Told what client and daemon agreed on. */
