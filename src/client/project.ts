@@ -47,7 +47,8 @@ export async function openConnection<C extends Connection>(
     const connection = new Kind(socket, socket)
     try {
       // A daemon that does not answer at all would keep its clients for ever.
-      options.agreed?.(await connection.initialize(options.name ?? 'cinch', options.scope, patienceMs))
+      const agreement = await connection.initialize(options.name ?? 'cinch', options.scope, patienceMs)
+      options.agreed?.(agreement)
       return connection
     } catch (error) {
       await connection.close()

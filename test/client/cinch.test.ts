@@ -38,6 +38,7 @@ const failure = (call: Promise<unknown>) =>
 
 test('a handle’s calls go to its own database, branch and tenant, side by side with others', async () => {
   const { db } = await connected()
+  expect(db.server.server.name).toBe('cinchd')
   await db.tenant.create({ name: 'acme' })
   await db.branch.create({ name: 'feature' })
   const acme = db.scope({ tenant: 'acme' })
