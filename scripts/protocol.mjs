@@ -2,11 +2,13 @@ import fs from 'node:fs'
 import { openrpc } from '../dist/src/methods/openrpc.js'
 import { reference } from '../dist/src/methods/reference.js'
 import { goClient } from './clients/go.mjs'
+import { typescriptClient } from './clients/typescript.mjs'
 
 const generated = {
   'protocol/openrpc.json': `${JSON.stringify(openrpc(), null, 2)}\n`,
   'protocol/reference.md': reference(),
   'protocol/clients/go/methods_gen.go': goClient(openrpc()),
+  'src/client/methods.ts': typescriptClient(openrpc()),
 }
 const isCheck = process.argv.includes('--check')
 for (const [file, text] of Object.entries(generated)) {

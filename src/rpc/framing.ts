@@ -44,10 +44,9 @@ export class Deframer {
   #skipBytes = 0
   #broken = false
 
-  constructor(handler: FrameHandler, maxBytes: number, framing?: Framing) {
+  constructor(handler: FrameHandler, maxBytes: number) {
     this.#handler = handler
     this.#maxBytes = maxBytes
-    this.framing = framing
   }
 
   /** Take bytes of the stream; gives back those that are to come again, because the handler does not want more messages now. */

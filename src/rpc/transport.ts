@@ -7,8 +7,6 @@ export interface TransportOptions {
   readonly maxMessageBytes: number
   /** Unread answers at which reading pauses until the other side has read some. */
   readonly maxUnsentBytes: number
-  /** Set where this side speaks first; else the other side's first byte decides. */
-  readonly framing?: Framing
 }
 
 /** What is to be sent goes out before the end of the tick when it is longer than this. */
@@ -98,7 +96,7 @@ export class Transport {
       },
       broken: (reason: string) => handler.broken(reason),
     }
-    this.#deframer = new Deframer(frames, options.maxMessageBytes, options.framing)
+    this.#deframer = new Deframer(frames, options.maxMessageBytes)
     input.on('data', (chunk: Buffer) => this.#take(chunk))
     input.on('end', () => {
       this.#inputEnded = true
