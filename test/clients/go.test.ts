@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { output, root, run, skipWithout } from '../e2e/foreign-support.ts'
 import { startCinchd } from '../support/cinchd.ts'
 import { temporaryFolder, temporaryProject } from '../support/project.ts'
-import { go, goClient, goEnv, gofmtComplaints, writeModule } from './go-support.ts'
+import { go, goClient, goEnv, gofmtComplaints, writeGenerated, writeModule } from './go-support.ts'
 
 describe.skipIf(skipWithout(go))('the Go client', () => {
   const program = go as string
@@ -41,14 +41,28 @@ describe.skipIf(skipWithout(go))('the Go client', () => {
     expect(stdout.trimEnd().split('\n').at(-1)).toBe(`${count} of ${count} vectors`)
   })
 
-  test('the program of its README prints what it says', { timeout: 180_000 }, async () => {
+  test('the programs of its README print what they say', { timeout: 180_000 }, async () => {
     const layout = temporaryProject()
-    await startCinchd(layout)
-    const folder = temporaryFolder()
+    const client = await (await startCinchd(layout)).connect()
     const readme = fs.readFileSync(path.join(goClient, 'README.md'), 'utf8')
-    fs.writeFileSync(path.join(folder, 'main.go'), /```go\n(.*?)```/s.exec(readme)?.[1] ?? '')
-    writeModule(folder, 'example')
+    const [plain, typed] = [...readme.matchAll(/```go\n(.*?)```/gs)].map(([, code]) => code as string)
     const env = { ...goEnv, CINCH_PROJECT: layout.project }
-    expect(await output(program, ['run', '.'], { cwd: folder, env })).toBe('hello 2\nsqlError 1300\n1 of acme\n')
+    const folder = temporaryFolder()
+    writeModule(folder, 'example')
+    const printed = (code = '') => {
+      fs.writeFileSync(path.join(folder, 'main.go'), code)
+      return output(program, ['run', '.'], { cwd: folder, env })
+    }
+    expect(await printed(plain)).toBe('hello 2\nsqlError 1300\n1 of acme\n')
+
+    await client.call('table.drop', { name: 'note' })
+    const columns = [
+      { name: 'text', type: 'text', nullable: false },
+      { name: 'weight', type: 'real' },
+    ]
+    await client.call('table.create', { name: 'note', columns })
+    await writeGenerated(client, folder, 'shop')
+    expect(await printed(typed)).toBe('hello true\nb\na\n')
+    expect(await gofmtComplaints(folder)).toBe('')
   })
 })

@@ -3,10 +3,9 @@ import path from 'node:path'
 import Database from 'better-sqlite3'
 import { describe, expect, test } from 'vitest'
 import { quoteName, quoteText } from '../../src/schema/sql.ts'
-import { go, goEnv, gofmtComplaints, writeModule } from '../clients/go-support.ts'
+import { go, goEnv, gofmtComplaints, writeGenerated, writeModule } from '../clients/go-support.ts'
 import { output, run, skipWithout } from '../e2e/foreign-support.ts'
 import { startCinchd } from '../support/cinchd.ts'
-import type { RawClient } from '../support/client.ts'
 import { startDaemon } from '../support/daemon.ts'
 import { temporaryFolder, temporaryProject } from '../support/project.ts'
 import { chinook, expectGolden, makeNasty } from './schemas.ts'
@@ -28,6 +27,18 @@ test.runIf(chinook)('Go code for Chinook is as it was', async () => {
   await expectGolden(client, 'go', 'chinook')
 })
 
+test('the form of a package’s name is told', async () => {
+  const { client } = await startDaemon()
+  const { languages } = await client.call('codegen.languages', {})
+  const { options, forms } = languages.find(({ name }: { name: string }) => name === 'go')
+  expect(options).toEqual({ package: ['schema'] })
+  expect(['shop', 'main', 'v2', 'select', 'Shop'].filter((name) => new RegExp(forms.package).test(name))).toEqual([
+    'shop',
+    'main',
+    'v2',
+  ])
+})
+
 test.each(['func', 'Shop', '', '1st', 'a-b'])('a package is not called %j', async (name) => {
   const { client } = await startDaemon()
   const refusal = await client.refused('codegen.generate', { language: 'go', options: { package: name } })
@@ -47,6 +58,7 @@ describe.skipIf(skipWithout(go))('generated Go code', () => {
     ]
     await client.call('table.create', { name: 'note', columns })
     const folder = temporaryFolder()
+    writeModule(folder, 'generated')
     await writeGenerated(client, folder, 'shop')
     fs.copyFileSync(path.resolve('test/codegen/programs/go.go'), path.join(folder, 'main.go'))
     expect(await gofmtComplaints(folder)).toBe('')
@@ -60,6 +72,7 @@ describe.skipIf(skipWithout(go))('generated Go code', () => {
   test('compiles, and is as gofmt wants it, whatever the names are', { timeout: 180_000 }, async () => {
     const { client } = await startDaemon()
     const folder = temporaryFolder()
+    writeModule(folder, 'generated')
     await writeGenerated(client, folder, 'empty')
     await client.call('tenant.import', { name: 'main', path: oddFile() })
     await writeGenerated(client, folder, 'odd')
@@ -67,14 +80,6 @@ describe.skipIf(skipWithout(go))('generated Go code', () => {
     await output(program, ['vet', './...'], { cwd: folder, env: goEnv })
   })
 })
-
-async function writeGenerated(client: RawClient, folder: string, name: string): Promise<void> {
-  const { files } = await client.call('codegen.generate', { language: 'go', options: { package: name } })
-  const target = path.join(folder, name)
-  fs.mkdirSync(target)
-  for (const { path: file, text } of files) fs.writeFileSync(path.join(target, file), text)
-  writeModule(folder, 'generated')
-}
 
 /** A database whose tables, views and columns have names that are no names in Go, and defaults of such text. */
 function oddFile(): string {

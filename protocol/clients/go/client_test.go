@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -383,6 +384,36 @@ func TestAConnectionThatWasLostIsMadeAnewUnlessSomethingWasOpen(t *testing.T) {
 
 	must(t, db.Close())
 	mustBe(t, db.Ping(ctx), cinch.ErrConnectionLost)
+}
+
+func TestNothingGoesOnAfterClose(t *testing.T) {
+	project := newProject(t)
+	use := func() {
+		db, err := cinch.Connect(t.Context(), cinch.Options{Project: project})
+		must(t, err)
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		_, err = db.Query(ctx, endless)
+		mustBe(t, err, context.DeadlineExceeded)
+		rows, err := db.Query(t.Context(), "with recursive n(a) as (select 1 union all select a + 1 from n) select a from n")
+		must(t, err)
+		if !rows.Next() {
+			t.Fatal(rows.Err())
+		}
+		must(t, db.Close())
+	}
+	// The first one starts the daemon, whose end is waited for.
+	use()
+	before := runtime.NumGoroutine()
+	for range 10 {
+		use()
+	}
+	for giveUpAt := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > before; {
+		if time.Now().After(giveUpAt) {
+			t.Fatalf("%d goroutines, before there were %d", runtime.NumGoroutine(), before)
+		}
+		runtime.Gosched()
+	}
 }
 
 func TestADaemonOfOnesOwnSpeaksOverPipes(t *testing.T) {
