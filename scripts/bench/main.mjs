@@ -2,7 +2,7 @@
  * What cinch does, against peers measured in the same minutes. Needs a compiled cinch (`npx tsc -p tsconfig.build.json`).
  *
  *     node scripts/bench/main.mjs [point-read] [insert] [kv] [tenants] [schema] [branches] [merge] [isolation] [plugins]
- *         [transfer] [encryption] [options]
+ *         [transfer] [encryption] [clients] [options]
  *
  *     --rounds N      interleaved rounds (default 5)
  *     --quick         small and short: shows that the bench works, not how fast anything is
@@ -19,6 +19,7 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { branches } from './branches.mjs'
+import { clients } from './clients.mjs'
 import { encryption } from './encryption.mjs'
 import { insert } from './insert.mjs'
 import { isolation } from './isolation.mjs'
@@ -42,6 +43,7 @@ const workloads = {
   branches: { title: 'Branches', run: branches },
   merge: { title: 'Merges', run: merge },
   encryption: { title: 'Encrypted tenants', run: encryption },
+  clients: { title: 'Point reads by the clients of several languages', run: clients },
   isolation: { title: 'Slow statements beside quick ones', run: isolation },
   plugins: { title: 'Point reads with plugins', run: plugins },
   transfer: { title: 'Import, export, backup, and large files that follow an edit', run: transfer },

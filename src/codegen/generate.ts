@@ -1,5 +1,6 @@
 import { nearMiss } from '../base/near-miss.ts'
 import { refuse } from '../base/refusal.ts'
+import { go } from './go.ts'
 import { json } from './json.ts'
 import type { Model } from './model.ts'
 import { typescript } from './typescript.ts'
@@ -11,6 +12,8 @@ export interface Language {
   readonly summary: string
   /** What can be chosen, by name: its values, the first being the default. */
   readonly options: { readonly [name: string]: readonly [string, ...string[]] }
+  /** Of options that take other values too: their form. */
+  readonly forms?: { readonly [name: string]: RegExp }
   generate(model: Model, options: LanguageOptions): GeneratedFile[]
 }
 
@@ -22,7 +25,7 @@ export interface GeneratedFile {
   readonly text: string
 }
 
-export const languages: readonly Language[] = [json, typescript]
+export const languages: readonly Language[] = [go, json, typescript]
 
 /** Generate code. The same model and options give the same bytes. */
 export function generate(name: string, model: Model, options: LanguageOptions = {}): GeneratedFile[] {
@@ -42,8 +45,12 @@ function completed(language: Language, given: LanguageOptions): LanguageOptions 
     const values = Object.hasOwn(language.options, name) ? language.options[name] : undefined
     if (values === undefined)
       refuse('invalidValue', { where: `options.${name}`, reason: `${language.name} has no such option` })
-    if (!values?.includes(value))
-      refuse('invalidValue', { where: `options.${name}`, reason: `one of ${values?.join(', ')}` })
+    const form = language.forms?.[name]
+    if (values?.includes(value) || form?.test(value)) continue
+    refuse('invalidValue', {
+      where: `options.${name}`,
+      reason: form ? `of the form ${form.source}` : `one of ${values?.join(', ')}`,
+    })
   }
   const defaults = Object.entries(language.options).map(([name, [first]]) => [name, first] as const)
   return { ...Object.fromEntries(defaults), ...given }

@@ -21,12 +21,18 @@ export const languages = method({
         name: z.string(),
         summary: z.string(),
         options: z.record(z.string(), z.array(z.string())).describe('values by name; the first is the default'),
+        forms: z.record(z.string(), z.string()).describe('of options that take other values too: a regular expression'),
       }),
     ),
   }),
   refusals: [],
   handle: () => ({
-    languages: known.map(({ name, summary, options }) => ({ name, summary, options: { ...options } as never })),
+    languages: known.map(({ name, summary, options, forms = {} }) => ({
+      name,
+      summary,
+      options: { ...options } as never,
+      forms: Object.fromEntries(Object.entries(forms).map(([name, form]) => [name, form.source])),
+    })),
   }),
 })
 

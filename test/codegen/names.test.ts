@@ -8,6 +8,8 @@ test.each([
   ['HTTPServer2', 'http server2'],
   ['x y', 'x y'],
   ['Größe', 'größe'],
+  ['m²', 'm'],
+  ['İd', 'id'],
   ['__', ''],
 ])('%s is made of the words %s', (name, words) => {
   expect(wordsOf(name).join(' ')).toBe(words)
@@ -31,4 +33,20 @@ test('words of the language, names that are taken and names that begin wrong are
 test('letters beyond ASCII become their numbers where a language has none', () => {
   const names = new Names({ case: 'pascal', reserved: new Set(), isAscii: true })
   expect(['größe', '数'].map((name) => names.give(name))).toEqual(['GrUf6UdfE', 'U6570'])
+})
+
+test('a language says how a name begins, and which words are written in capitals', () => {
+  const rules = {
+    case: 'pascal',
+    reserved: new Set<string>(),
+    start: /^\p{Lu}/u,
+    initialisms: new Set(['id']),
+  } as const
+  const names = new Names(rules)
+  expect(['user_id', 'größe', '漢字', 'idle'].map((name) => names.give(name))).toEqual([
+    'UserID',
+    'Größe',
+    'N漢字',
+    'Idle',
+  ])
 })

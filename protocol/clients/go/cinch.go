@@ -16,7 +16,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -138,18 +138,16 @@ func (c *Client) paramsOf(
 		if !takes.transaction {
 			return nil, fmt.Errorf("cinch: %s: %w", method, ErrNotInTransaction)
 		}
-		// The transaction tells the tenant.
 		added["transaction"] = c.transaction.id
-	} else {
-		add := func(param, name string) {
-			if param != "" && name != "" {
-				added[param] = name
-			}
-		}
-		add(takes.database, c.scope.Database)
-		add(takes.branch, c.scope.Branch)
-		add(takes.tenant, c.scope.Tenant)
 	}
+	add := func(param, name string) {
+		if param != "" && name != "" {
+			added[param] = name
+		}
+	}
+	add(takes.database, c.scope.Database)
+	add(takes.branch, c.scope.Branch)
+	add(takes.tenant, c.scope.Tenant)
 	if options.timeout > 0 {
 		added["timeoutMs"] = max(1, options.timeout.Milliseconds())
 	}
@@ -163,11 +161,7 @@ func (c *Client) paramsOf(
 func (c *Client) Close() error { return c.link.close() }
 
 // Server is what the daemon said of itself when it was connected to.
-func (c *Client) Server() Server {
-	c.link.mutex.Lock()
-	defer c.link.mutex.Unlock()
-	return c.link.server
-}
+func (c *Client) Server() Server { return *c.link.server.Load() }
 
 // Server is what a daemon says of itself.
 type Server struct {
@@ -184,11 +178,12 @@ type Server struct {
 
 // link is a connection that is made anew when it was lost, unless something was open on it.
 type link struct {
-	mutex  sync.Mutex
-	conn   *conn
-	server Server
+	conn   atomic.Pointer[conn]
+	server atomic.Pointer[Server]
+	closed atomic.Bool
 	dial   func(context.Context) (*conn, error) // nil: not again
-	closed bool
+	// turn is held by who connects anew.
+	turn chan struct{}
 }
 
 // connection is the one that a transaction was begun on, or else the one that there is, or a new one.
@@ -196,18 +191,29 @@ func (l *link) connection(ctx context.Context, of *transaction) (*conn, error) {
 	if of != nil {
 		return of.conn, of.conn.err()
 	}
-	l.mutex.Lock()
-	defer l.mutex.Unlock()
-	lost := l.conn.err()
-	if lost == nil || l.closed || l.dial == nil || l.conn.open.Load() > 0 {
-		return l.conn, lost
+	conn := l.conn.Load()
+	lost := conn.err()
+	if lost == nil || l.closed.Load() || l.dial == nil || conn.open.Load() > 0 {
+		return conn, lost
 	}
-	conn, err := l.establish(ctx, l.dial)
+	select {
+	case l.turn <- struct{}{}:
+		defer func() { <-l.turn }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if other := l.conn.Load(); other != conn {
+		return other, other.err()
+	}
+	made, err := l.establish(ctx, l.dial)
 	if err != nil {
 		return nil, err
 	}
-	l.conn = conn
-	return conn, nil
+	l.conn.Store(made)
+	if l.closed.Load() {
+		_ = made.close()
+	}
+	return made, made.err()
 }
 
 // greet agrees with the daemon on a version of the protocol. The scope is sent with each call.
@@ -221,24 +227,25 @@ func (l *link) greet(ctx context.Context, conn *conn) error {
 	if err != nil {
 		return err
 	}
+	var server Server
 	answer, err := conn.call(ctx, conn.lastID.Add(1), "initialize", params, nil)
 	if err == nil {
-		err = json.Unmarshal(answer, &l.server)
+		err = json.Unmarshal(answer, &server)
 	}
 	if err == nil {
-		err = checkVersion(l.server.ProtocolVersion)
+		err = checkVersion(server.ProtocolVersion)
 	}
 	if err != nil {
-		conn.close()
+		_ = conn.close()
+		return err
 	}
-	return err
+	l.server.Store(&server)
+	return nil
 }
 
 func (l *link) close() error {
-	l.mutex.Lock()
-	defer l.mutex.Unlock()
-	l.closed = true
-	return l.conn.close()
+	l.closed.Store(true)
+	return l.conn.Load().close()
 }
 
 // called is a call whose result has a type.

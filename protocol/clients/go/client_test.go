@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/big"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -127,13 +129,17 @@ func TestEveryValueArrivesAndComesBackAsItIs(t *testing.T) {
 	_, err := db.Row.Insert(t.Context(), cinch.RowInsertParams{Table: "t", Rows: []cinch.Row{{"r": 2.0, "f": true}}})
 	must(t, err)
 	equal(t, only(t, db, "select r, f, typeof(r) from t"), cinch.Values{2.0, true, "real"})
-	for _, refused := range []any{math.NaN(), "\xff", uint64(math.MaxUint64), struct{}{}, make(chan int)} {
+	for _, refused := range []any{math.NaN(), "\xff", uint64(math.MaxUint64), new(big.Int).Lsh(big.NewInt(1), 63), struct{}{}, make(chan int)} {
 		if _, err := db.Query(t.Context(), "select ?", refused); err == nil {
 			t.Fatalf("%v was sent", refused)
 		}
 	}
 	at := time.Date(2026, 1, 2, 3, 4, 5, 678_900_000, time.FixedZone("", 3600))
-	equal(t, only(t, db, "select ?", at), cinch.Values{"2026-01-02T02:04:05.678Z"})
+	whole := big.NewInt(math.MinInt64)
+	equal(t, only(t, db, "select ?, ?, ?", at, &at, whole),
+		cinch.Values{"2026-01-02T02:04:05.678Z", "2026-01-02T02:04:05.678Z", int64(math.MinInt64)})
+	equal(t, only(t, db, "select ?, ?, ?", cinch.Some(int64(math.MaxInt64)), cinch.Some([]byte{1}), cinch.Null[string]()),
+		cinch.Values{int64(math.MaxInt64), []byte{1}, nil})
 }
 
 func TestAValueOfAnotherKindIsNotScanned(t *testing.T) {
@@ -248,6 +254,63 @@ func TestATransactionIsWholeOrNothing(t *testing.T) {
 	mustBe(t, err, cinch.KindTransactionEnded)
 }
 
+func TestATransactionIsOverHoweverItsCommitEnds(t *testing.T) {
+	ctx := t.Context()
+	db := connect(t)
+	createTable(t, db, cinch.ColumnSpec{Name: "a", Type: "INTEGER"})
+	cancelled, cancel := context.WithCancel(ctx)
+	mustBe(t, db.Transact(cancelled, func(tx *cinch.Tx) error {
+		_, err := tx.Exec(ctx, "insert into t values (1)")
+		cancel()
+		return err
+	}), context.Canceled)
+	// Another one has its turn, and sees nothing of it.
+	soon, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	must(t, db.Transact(soon, func(tx *cinch.Tx) error {
+		equal(t, only(t, tx.Client, "select count(*) from t"), cinch.Values{int64(0)})
+		return nil
+	}))
+}
+
+func TestATransactionDoesNotGoToAnotherTenant(t *testing.T) {
+	ctx := t.Context()
+	db := connect(t)
+	createTable(t, db, cinch.ColumnSpec{Name: "a", Type: "INTEGER"})
+	_, err := db.Tenant.Create(ctx, cinch.TenantCreateParams{Name: "acme"})
+	must(t, err)
+	must(t, db.Transact(ctx, func(tx *cinch.Tx) error {
+		_, err := tx.Scope(cinch.Scope{Tenant: "acme"}).Exec(ctx, "insert into t values (1)")
+		mustBe(t, err, cinch.KindInvalidValue)
+		return nil
+	}))
+	equal(t, only(t, db, "select count(*) from t"), cinch.Values{int64(0)})
+}
+
+func TestAMethodOfAnyNameIsAskedFor(t *testing.T) {
+	db := connect(t)
+	for _, name := range []string{"no \"such\"", "\x00", "\n", "ä"} {
+		mustBe(t, db.Call(t.Context(), name, nil, nil), cinch.KindMethodNotFound)
+	}
+	must(t, db.Ping(t.Context()))
+}
+
+func TestSomebodyElsesReconnectIsNotWaitedForLongerThanTheContextSays(t *testing.T) {
+	project := newProject(t)
+	slow := filepath.Join(t.TempDir(), "slow")
+	must(t, os.WriteFile(slow, []byte("#!/bin/sh\nsleep 2\nexec "+os.Getenv("CINCHD")+" \"$@\"\n"), 0o700))
+	db, err := cinch.Connect(t.Context(), cinch.Options{Project: project, Command: []string{slow}})
+	must(t, err)
+	defer db.Close()
+	killDaemon(t, db)
+	reconnected := make(chan error, 1)
+	go func() { reconnected <- db.Ping(t.Context()) }()
+	soon, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	mustBe(t, db.Ping(soon), context.DeadlineExceeded)
+	must(t, <-reconnected)
+}
+
 const endless = "with recursive n(a) as (select 1 union all select a + 1 from n) select count(*) from n"
 
 func TestACallIsCancelledWithItsContext(t *testing.T) {
@@ -279,37 +342,41 @@ func TestManyCallsAreUnderWayAtATime(t *testing.T) {
 	equal(t, only(t, db, "select count(*), sum(a) from t"), cinch.Values{int64(200), int64(19_900)})
 }
 
+// killDaemon kills it while a call is under way, which ends with that.
+func killDaemon(t *testing.T, db *cinch.Client) {
+	t.Helper()
+	ctx := t.Context()
+	info, err := db.Project.Info(ctx)
+	must(t, err)
+	underWay := make(chan error, 1)
+	go func() {
+		_, err := db.Query(ctx, endless)
+		underWay <- err
+	}()
+	process, err := os.FindProcess(int(info.PID))
+	must(t, err)
+	for stats, err := db.Project.Stats(ctx); ; stats, err = db.Project.Stats(ctx) {
+		must(t, err)
+		if stats.InFlight > 1 {
+			break
+		}
+	}
+	must(t, process.Kill())
+	err = <-underWay
+	mustBe(t, err, cinch.ErrConnectionLost)
+	mustBe(t, err, cinch.ErrOutcomeUnknown)
+}
+
 func TestAConnectionThatWasLostIsMadeAnewUnlessSomethingWasOpen(t *testing.T) {
 	ctx := t.Context()
 	db := connect(t)
 	createTable(t, db, cinch.ColumnSpec{Name: "a", Type: "INTEGER"})
-	kill := func() {
-		info, err := db.Project.Info(ctx)
-		must(t, err)
-		underWay := make(chan error, 1)
-		go func() {
-			_, err := db.Query(ctx, endless)
-			underWay <- err
-		}()
-		process, err := os.FindProcess(int(info.PID))
-		must(t, err)
-		for stats, err := db.Project.Stats(ctx); ; stats, err = db.Project.Stats(ctx) {
-			must(t, err)
-			if stats.InFlight > 1 {
-				break
-			}
-		}
-		must(t, process.Kill())
-		err = <-underWay
-		mustBe(t, err, cinch.ErrConnectionLost)
-		mustBe(t, err, cinch.ErrOutcomeUnknown)
-	}
-	kill()
+	killDaemon(t, db)
 	equal(t, only(t, db, "select count(*) from t"), cinch.Values{int64(0)})
 
 	tx, err := db.Begin(ctx)
 	must(t, err)
-	kill()
+	killDaemon(t, db)
 	_, err = db.Query(ctx, "select 1")
 	mustBe(t, err, cinch.ErrConnectionLost)
 	mustBe(t, tx.Commit(ctx), cinch.ErrConnectionLost)
@@ -317,6 +384,36 @@ func TestAConnectionThatWasLostIsMadeAnewUnlessSomethingWasOpen(t *testing.T) {
 
 	must(t, db.Close())
 	mustBe(t, db.Ping(ctx), cinch.ErrConnectionLost)
+}
+
+func TestNothingGoesOnAfterClose(t *testing.T) {
+	project := newProject(t)
+	use := func() {
+		db, err := cinch.Connect(t.Context(), cinch.Options{Project: project})
+		must(t, err)
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		_, err = db.Query(ctx, endless)
+		mustBe(t, err, context.DeadlineExceeded)
+		rows, err := db.Query(t.Context(), "with recursive n(a) as (select 1 union all select a + 1 from n) select a from n")
+		must(t, err)
+		if !rows.Next() {
+			t.Fatal(rows.Err())
+		}
+		must(t, db.Close())
+	}
+	// The first one starts the daemon, whose end is waited for.
+	use()
+	before := runtime.NumGoroutine()
+	for range 10 {
+		use()
+	}
+	for giveUpAt := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > before; {
+		if time.Now().After(giveUpAt) {
+			t.Fatalf("%d goroutines, before there were %d", runtime.NumGoroutine(), before)
+		}
+		runtime.Gosched()
+	}
 }
 
 func TestADaemonOfOnesOwnSpeaksOverPipes(t *testing.T) {

@@ -78,7 +78,11 @@ func (c *conn) call(
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	data := fmt.Appendf(nil, `{"jsonrpc":"2.0","id":%d,"method":%q,"params":%s}`+"\n", id, method, params)
+	name, err := appendText(nil, method)
+	if err != nil {
+		return nil, err
+	}
+	data := fmt.Appendf(nil, `{"jsonrpc":"2.0","id":%d,"method":%s,"params":%s}`+"\n", id, name, params)
 	waiting := &pending{done: make(chan struct{}), size: len(data) - 1, wake: make(chan struct{}, 1)}
 	c.mutex.Lock()
 	if c.reason != nil {
@@ -113,9 +117,10 @@ func (c *conn) call(
 	}
 }
 
-// toldOf is the error of a call that was answered, or whose connection was lost.
+// toldOf is the error of a call that was answered, or whose connection was lost. One that nobody has taken to send it by
+// then is not sent any more.
 func (c *conn) toldOf(err error, method string, sent *message) error {
-	if errors.Is(err, ErrConnectionLost) && sent.taken.Load() {
+	if errors.Is(err, ErrConnectionLost) && !sent.taken.CompareAndSwap(false, true) {
 		return fmt.Errorf("%w; %s: %w", err, method, ErrOutcomeUnknown)
 	}
 	return err
@@ -196,10 +201,11 @@ func (c *conn) lose(reason string) {
 	c.pending = map[int64]*pending{}
 	c.mutex.Unlock()
 	close(c.lost)
-	_ = c.stream.Close()
 	for _, each := range waiting {
 		each.settle(nil, c.reason)
 	}
+	// A daemon of one's own may take its time to end.
+	_ = c.stream.Close()
 }
 
 func (p *pending) settle(answer json.RawMessage, err error) {
@@ -282,8 +288,12 @@ func (c *conn) receive(line []byte) error {
 	case got.Method == "$/progress":
 		c.progressed(got.Params.Token, got.Params.Value)
 	case got.Method != "" && got.ID != nil:
+		name, err := json.Marshal(got.Method)
+		if err != nil {
+			return err
+		}
 		c.sendLater(fmt.Appendf(nil, `{"jsonrpc":"2.0","id":%s,"error":{"code":-32601,"message":"No such method",`+
-			`"data":{"kind":"methodNotFound","method":%q}}}`+"\n", got.ID, got.Method))
+			`"data":{"kind":"methodNotFound","method":%s}}}`+"\n", got.ID, name))
 	case got.Method != "":
 	case got.Error != nil && (got.ID == nil || string(got.ID) == "null"):
 		c.faulted(got.Error.asError())

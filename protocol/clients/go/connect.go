@@ -40,7 +40,7 @@ func Connect(ctx context.Context, options Options) (*Client, error) {
 		return nil, err
 	}
 	dial := func(ctx context.Context) (*conn, error) { return dialProject(ctx, project, options) }
-	return open(ctx, dial, &link{dial: dial}, options.Scope)
+	return open(ctx, dial, &link{dial: dial, turn: make(chan struct{}, 1)}, options.Scope)
 }
 
 // ConnectStdio starts a cinchd for this client alone and speaks over its pipes. It ends with the client.
@@ -58,7 +58,7 @@ func open(ctx context.Context, dial func(context.Context) (*conn, error), link *
 	if err != nil {
 		return nil, err
 	}
-	link.conn = conn
+	link.conn.Store(conn)
 	return newClient(link, scope, nil), nil
 }
 

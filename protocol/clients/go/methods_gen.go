@@ -1083,6 +1083,8 @@ type CodegenLanguagesResultLanguage struct {
 	Summary string `json:"summary"`
 	// values by name; the first is the default
 	Options map[string][]string `json:"options"`
+	// of options that take other values too: a regular expression
+	Forms map[string]string `json:"forms"`
 }
 
 type Column struct {

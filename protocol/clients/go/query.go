@@ -17,7 +17,7 @@ const (
 	fetchRows = 5_000
 )
 
-// Column is a column of a result.
+// ResultColumn is a column of a result.
 type ResultColumn struct {
 	Name string `json:"name"`
 	// Type is the declared one; nil for an expression.

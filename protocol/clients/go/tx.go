@@ -58,10 +58,15 @@ func (c *Client) BeginTx(ctx context.Context, options TxOptions) (*Tx, error) {
 	return &Tx{newClient(c.link, c.scope, &transaction{id: begun.Transaction, conn: conn})}, nil
 }
 
-// Commit commits: what was done is there for everybody.
+// Commit commits: what was done is there for everybody. Whatever comes of it, the transaction is over.
 func (t *Tx) Commit(ctx context.Context) error {
-	t.release()
-	return t.Call(ctx, "transaction.commit", nil, nil)
+	isFirst := t.release()
+	err := t.Call(ctx, "transaction.commit", nil, nil)
+	if err != nil && isFirst {
+		// One whose commit was refused or never sent would keep its tenant to itself.
+		_ = t.undo(ctx)
+	}
+	return err
 }
 
 // Rollback rolls back: nothing is left. After Commit, or after the transaction ended otherwise, it does nothing.
@@ -69,6 +74,10 @@ func (t *Tx) Rollback(ctx context.Context) error {
 	if !t.release() {
 		return nil
 	}
+	return t.undo(ctx)
+}
+
+func (t *Tx) undo(ctx context.Context) error {
 	// What is to be undone because a context has ended is undone all the same.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopPatience)
 	defer cancel()

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/big"
 	"reflect"
 	"slices"
 	"strconv"
@@ -93,6 +94,8 @@ func (n Nullable[T]) Given() (*T, bool) { return n.value, n.given }
 
 func (n Nullable[T]) MarshalJSON() ([]byte, error) { return json.Marshal(n.value) }
 
+func (n Nullable[T]) pointer() any { return n.value }
+
 const timeLayout = "2006-01-02T15:04:05.000Z"
 
 // Time is a time that is kept as text, as the daemon writes its own: ISO 8601 in UTC, to the millisecond. It can be
@@ -155,6 +158,12 @@ func (e encoder) append(to []byte, value any) ([]byte, error) {
 		return appendText(to, text)
 	case Time:
 		return e.append(to, value.Time)
+	case *time.Time:
+		return e.appendReflected(to, reflect.ValueOf(value))
+	case *big.Int:
+		return e.appendBig(to, value)
+	case interface{ pointer() any }: // a Nullable
+		return e.append(to, value.pointer())
 	case map[string]any:
 		return e.appendMap(to, reflect.ValueOf(value))
 	case json.Marshaler:
@@ -244,6 +253,16 @@ func (e encoder) appendInt(to []byte, value int64) ([]byte, error) {
 		return nil, fmt.Errorf("%d is beyond 2^53; give it as an SQL expression", value)
 	}
 	return fmt.Appendf(to, `{"$int":"%d"}`, value), nil
+}
+
+func (e encoder) appendBig(to []byte, value *big.Int) ([]byte, error) {
+	switch {
+	case value == nil:
+		return append(to, "null"...), nil
+	case !value.IsInt64():
+		return nil, fmt.Errorf("%d is beyond 64 bits", value)
+	}
+	return e.appendInt(to, value.Int64())
 }
 
 func (e encoder) appendFloat(to []byte, value float64) ([]byte, error) {

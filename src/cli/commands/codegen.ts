@@ -21,7 +21,7 @@ export const codegen = [
       (output, { languages }) =>
         output.table(
           ['language', 'options', 'what'],
-          languages.map(({ name, options, summary }) => [name, optionsText(options), summary]),
+          languages.map(({ name, options, forms, summary }) => [name, optionsText(options, forms), summary]),
         ),
     ),
   ),
@@ -109,8 +109,8 @@ function optionsOf(given: readonly string[]): Record<string, string> {
   )
 }
 
-function optionsText(options: Readonly<Record<string, readonly string[]>>): string {
+function optionsText(options: Readonly<Record<string, readonly string[]>>, forms: Readonly<object>): string {
   return Object.entries(options)
-    .map(([name, values]) => `${name}=${values.join('|')}`)
+    .map(([name, values]) => `${name}=${values.join('|')}${name in forms ? '|…' : ''}`)
     .join(' ')
 }
