@@ -2,6 +2,7 @@ import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { makeNasty } from '../codegen/schemas.ts'
 import { cinchdCommand, findProgram, output, root, run, skipWithout } from '../e2e/foreign-support.ts'
 import { startCinchd } from '../support/cinchd.ts'
 import { temporaryFolder, temporaryProject } from '../support/project.ts'
@@ -59,6 +60,23 @@ describe.skipIf(skipWithout(cargo))('the Rust client', () => {
     const folder = makeCrate('readme', { 'main.rs': /```rust\n(.*?)```/s.exec(readme)?.[1] ?? '' })
     const printed = await output(program, ['run'], { cwd: folder, env: { ...env, CINCH_PROJECT: layout.project } })
     expect(printed).toBe('hello 2\nSome("sqlError") None\n1 of acme\n')
+  })
+
+  test('code that is generated is used as it says, and fails where the schema differs', {
+    timeout: 900_000,
+  }, async () => {
+    const layout = temporaryProject()
+    const cinchd = await startCinchd(layout)
+    const raw = await cinchd.connect()
+    await makeNasty(raw)
+    const { files } = await raw.call('codegen.generate', { language: 'rust' })
+    const folder = makeCrate('generated', {
+      'main.rs': fs.readFileSync(path.join(root, 'test/clients/rust/main.rs'), 'utf8'),
+      [files[0].path]: files[0].text,
+    })
+    await output(program, ['clippy'], { cwd: folder, env })
+    const printed = await output(program, ['run'], { cwd: folder, env: { ...env, CINCH_PROJECT: layout.project } })
+    expect(printed).toBe('table class, column select: a text was found where an integer was wanted\nschema differs\n')
   })
 
   test('is packed with what it needs to be built', { timeout: 900_000 }, async () => {

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::client::Client;
 use crate::connection::Connection;
 use crate::error::{Error, Result, ValueError};
-use crate::value::{FromValue, Params, Value};
+use crate::value::{FromValue, Params, Record, Value};
 
 /// A result of up to so many rows comes with one call; a longer one is read through a cursor.
 const FIRST_ROWS: u32 = 1_000;
@@ -60,6 +60,13 @@ impl Row {
             None => error.in_column(&column.to_string()),
         };
         value.and_then(|value| value.clone().get()).map_err(named)
+    }
+}
+
+/// Where names repeat, the last one holds.
+impl From<Row> for Record {
+    fn from(Row { columns, values }: Row) -> Self {
+        columns.iter().map(|column| column.name.as_str()).zip(values).collect()
     }
 }
 

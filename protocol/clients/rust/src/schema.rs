@@ -40,7 +40,13 @@ pub trait UpdatableRow: KeyedRow {
     type Update: Into<Record>;
 }
 
-/// A table or view, seen from a client or a transaction.
+/// Rows of a view.
+pub trait ViewRow: StoredRow {
+    /// The view's name as it stands in SQL.
+    const QUOTED: &'static str;
+}
+
+/// A table, seen from a client or a transaction.
 pub struct Table<R> {
     client: Client,
     row: PhantomData<fn() -> R>,
@@ -88,7 +94,7 @@ impl Listing {
     }
 }
 
-impl<R: StoredRow> Table<R> {
+impl<R: TableRow> Table<R> {
     /// The table as a client, or a transaction, sees it.
     #[must_use]
     pub fn new(client: &Client) -> Self {
@@ -114,9 +120,7 @@ impl<R: StoredRow> Table<R> {
         let asked = RowCountParams { table: R::TABLE.into(), r#where: condition, ..RowCountParams::default() };
         Ok(self.client.row().count(&asked)?.count)
     }
-}
 
-impl<R: TableRow> Table<R> {
     /// Inserts a row, and gives it back as it is stored.
     pub fn insert(&self, new: R::New) -> Result<R> {
         one_of(self.insert_all([new])?)
@@ -167,6 +171,48 @@ impl<R> Clone for Table<R> {
 impl<R: StoredRow> fmt::Debug for Table<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Table").field(&R::TABLE).finish()
+    }
+}
+
+/// A view, seen from a client or a transaction.
+pub struct View<R> {
+    client: Client,
+    row: PhantomData<fn() -> R>,
+}
+
+impl<R: ViewRow> View<R> {
+    /// The view as a client, or a transaction, sees it.
+    #[must_use]
+    pub fn new(client: &Client) -> Self {
+        Self { client: client.clone(), row: PhantomData }
+    }
+
+    /// Its rows, however many: they come as they are read.
+    pub fn iter(&self) -> Result<impl Iterator<Item = Result<R>>> {
+        let rows = self.client.query(&format!("select * from {}", R::QUOTED), ())?;
+        Ok(rows.map(|row| read(row?.into())))
+    }
+
+    /// All its rows.
+    pub fn list(&self) -> Result<Vec<R>> {
+        self.iter()?.collect()
+    }
+
+    /// Counts its rows.
+    pub fn count(&self) -> Result<i64> {
+        Ok(self.client.query(&format!("select count(*) from {}", R::QUOTED), ())?.one()?.get(0)?)
+    }
+}
+
+impl<R> Clone for View<R> {
+    fn clone(&self) -> Self {
+        Self { client: self.client.clone(), row: PhantomData }
+    }
+}
+
+impl<R: StoredRow> fmt::Debug for View<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("View").field(&R::TABLE).finish()
     }
 }
 

@@ -74,6 +74,18 @@ macro_rules! try_from_integers {
 
 try_from_integers!(i128 isize u64 u128 usize);
 
+macro_rules! from_references {
+    ($($type:ty)*) => {$(
+        impl From<&$type> for Value {
+            fn from(value: &$type) -> Self {
+                value.clone().into()
+            }
+        }
+    )*};
+}
+
+from_references!(String Vec<u8> Value);
+
 impl From<f64> for Value {
     fn from(value: f64) -> Self {
         Self::Real(value)
