@@ -2,6 +2,7 @@ import fs from 'node:fs'
 import { openrpc } from '../dist/src/methods/openrpc.js'
 import { reference } from '../dist/src/methods/reference.js'
 import { goClient } from './clients/go.mjs'
+import { rustClient } from './clients/rust.mjs'
 import { typescriptClient } from './clients/typescript.mjs'
 
 const generated = {
@@ -9,6 +10,7 @@ const generated = {
   'protocol/reference.md': reference(),
   'protocol/clients/go/methods_gen.go': goClient(openrpc()),
   'src/client/methods.ts': typescriptClient(openrpc()),
+  'protocol/clients/rust/src/methods.rs': rustClient(openrpc()),
 }
 const isCheck = process.argv.includes('--check')
 for (const [file, text] of Object.entries(generated)) {

@@ -1150,6 +1150,8 @@ export interface CodegenLanguagesResult {
     readonly summary: string
     /** values by name; the first is the default */
     readonly options: { readonly [name: string]: readonly string[] }
+    /** of options that take other values too: a regular expression */
+    readonly forms: { readonly [name: string]: string }
   }[]
 }
 

@@ -3,6 +3,7 @@ import { refuse } from '../base/refusal.ts'
 import { go } from './go.ts'
 import { json } from './json.ts'
 import type { Model } from './model.ts'
+import { rust } from './rust.ts'
 import { typescript } from './typescript.ts'
 
 /** A language that code is generated for. */
@@ -25,7 +26,7 @@ export interface GeneratedFile {
   readonly text: string
 }
 
-export const languages: readonly Language[] = [go, json, typescript]
+export const languages: readonly Language[] = [go, json, rust, typescript]
 
 /** Generate code. The same model and options give the same bytes. */
 export function generate(name: string, model: Model, options: LanguageOptions = {}): GeneratedFile[] {
