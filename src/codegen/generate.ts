@@ -1,5 +1,6 @@
 import { nearMiss } from '../base/near-miss.ts'
 import { refuse } from '../base/refusal.ts'
+import { java } from './java.ts'
 import { json } from './json.ts'
 import type { Model } from './model.ts'
 
@@ -21,7 +22,7 @@ export interface GeneratedFile {
   readonly text: string
 }
 
-export const languages: readonly Language[] = [json]
+export const languages: readonly Language[] = [java, json]
 
 /** Generate code. The same model and options give the same bytes. */
 export function generate(name: string, model: Model, options: LanguageOptions = {}): GeneratedFile[] {
