@@ -187,7 +187,9 @@ ${indent}}`
         return 'boolean'
       case 'array': {
         const item = boxed(this.#taken(singular(name), schema.items ?? {}))
-        return item === 'String' || item === 'Long' ? `List<${item}>` : `List<${item === 'Object' ? '?' : `? extends ${item}`}>`
+        return item === 'String' || item === 'Long'
+          ? `List<${item}>`
+          : `List<${item === 'Object' ? '?' : `? extends ${item}`}>`
       }
       case 'object':
         return Object.keys(schema.properties ?? {}).length > 0 ? this.#shape(name, schema) : 'Map<String, ?>'
@@ -210,14 +212,14 @@ ${indent}}`
       required.map((field) => [`param ${identifier(field.name)}`, this.#about(field)]),
     )
     const puts = required.map((field) => `      put("${field.name}", ${identifier(field.name)});\n`).join('')
-    const constructor = `${about}
+    const maker = `${about}
     public ${name}(${required.map((field) => `${type(field)} ${identifier(field.name)}`).join(', ')}) {${puts ? `\n${puts}    ` : ''}}`
     const setters = optional.map((field) => this.#setter('    ', name, field, type(field), 'put'))
     this.#types.set(
       name,
       `  /** ${sentence(schema.description ?? `${pascal(name)}, as it is given`)} */
   public static final class ${name} extends Shape {
-${[constructor, ...setters].join('\n\n')}
+${[maker, ...setters].join('\n\n')}
   }`,
     )
     return name
@@ -321,8 +323,7 @@ ${[constructor, ...setters].join('\n\n')}
 
   #kinds() {
     const lines = Object.entries(this.#document.components.errors).map(
-      ([kind, { message }]) =>
-        `    /** ${message}. */\n    public static final String ${constant(kind)} = "${kind}";`,
+      ([kind, { message }]) => `    /** ${message}. */\n    public static final String ${constant(kind)} = "${kind}";`,
     )
     return `  /** Kinds of refusals. */
   public static final class Kind {
@@ -362,7 +363,8 @@ ${lines.join('\n')}
 function reader(type) {
   if (type === 'Object') return 'each -> each'
   if (type === 'Map<String, Object>') return 'Answer::row'
-  if (type.startsWith('List<')) return `each -> Answer.items("an item", each, ${reader(type.slice('List<'.length, -1))})`
+  if (type.startsWith('List<'))
+    return `each -> Answer.items("an item", each, ${reader(type.slice('List<'.length, -1))})`
   if (['String', 'Long', 'Double', 'Boolean'].includes(type)) return `Answer.each(${type}.class)`
   return `${type}::of`
 }

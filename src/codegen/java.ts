@@ -1,4 +1,4 @@
-import { sameName } from '../schema/sql.ts'
+import { quoteName, sameName } from '../schema/sql.ts'
 import type { Language } from './generate.ts'
 import type { Entity, Field, FieldKind, Model } from './model.ts'
 import { Names } from './names.ts'
@@ -24,9 +24,10 @@ const ofObject = ['clone', 'equals', 'finalize', 'getClass', 'hashCode', 'notify
 const members = new Set([...words, ...ofObject])
 const accessors = new Set([...members, 'open', 'with'])
 const types = new Set(
-  'Boolean Class Client Double Instant List Long Map Object Optional Override Row SchemaDiffersException Shape String Tables TypedTable'.split(
-    ' ',
-  ),
+  [
+    'Boolean Class Double Instant List Long Map Object Optional String',
+    'Client Row SchemaDiffersException Shape Tables TypedTable TypedView',
+  ].flatMap((line) => line.split(' ')),
 )
 
 /** What a kind of column is in Java, where it can be null and where not, and how a row gives it. */
@@ -67,8 +68,8 @@ public final class Tables {
   /** The hash of the schema that this was generated from. */
   public static final String HASH = "${model.hash}";
 
-  private static final List<String> TABLES = ${listOf(model.tables)};
-  private static final List<String> VIEWS = ${listOf(model.views)};
+  private static final List<String> TABLES =${listOf(model.tables)};
+  private static final List<String> VIEWS =${listOf(model.views)};
 
   private final Client client;
 
@@ -129,7 +130,9 @@ function lettersOf(name: string): string {
 }
 
 function imports(body: string): string {
-  const own = ['Client', 'Row', 'SchemaDiffersException', 'Shape', 'TypedTable'].map((name) => `cinch.client.${name}`)
+  const own = ['Client', 'Row', 'SchemaDiffersException', 'Shape', 'TypedTable', 'TypedView'].map(
+    (name) => `cinch.client.${name}`,
+  )
   const standard = ['java.time.Instant', 'java.util.List', 'java.util.Map', 'java.util.Optional']
   return [...own, ...standard]
     .filter((name) => new RegExp(`\\b${name.split('.').at(-1)}\\b`).test(body))
@@ -138,12 +141,12 @@ function imports(body: string): string {
 }
 
 function listOf(entities: readonly Entity[]): string {
-  if (entities.length === 0) return 'List.of()'
+  if (entities.length === 0) return ' List.of()'
   return `\n      List.of(\n          ${entities.map(({ name }) => literal(name)).join(',\n          ')})`
 }
 
 function accessorMethod({ entity, accessor, table }: Named): string {
-  return `${doc(2, [`The ${entity.kind} ${entity.name}.`], { return: 'what reads and writes it' })}
+  return `${doc(2, [`The ${entity.kind} ${entity.name}.`], { return: entity.kind === 'table' ? 'what reads and writes it' : 'what reads it' })}
   public ${table} ${accessor}() {
     return new ${table}(client);
   }`
@@ -164,7 +167,9 @@ ${check}      return new ${row}(
 }
 
 function insertClass({ entity, insert, fields }: Named): string {
-  const about = [`What is inserted into ${entity.name}. What is not set gets its default, which is not the same as null.`]
+  const about = [
+    `What is inserted into ${entity.name}. What is not set gets its default, which is not the same as null.`,
+  ]
   return shape(insert, about, fieldsOf(fields, 'required'), fieldsOf(fields, 'optional'))
 }
 
@@ -195,7 +200,7 @@ function shape(
 ): string {
   const purpose = required.length > 0 ? 'With what has to be given.' : 'With nothing in it.'
   const puts = required.map((field) => `\n      put(${literal(field.name)}, ${field.as});`).join('')
-  const constructor = `${doc(4, [purpose], paramsOf(required))}
+  const maker = `${doc(4, [purpose], paramsOf(required))}
     public ${name}(${parameters(required)}) {${puts === '' ? '' : `${puts}\n    `}}`
   const setters = optional.map(
     (field) => `${doc(4, [`Sets ${field.name}.`], { ...paramsOf([field]), return: 'this' })}
@@ -206,19 +211,21 @@ function shape(
   )
   return `${doc(2, about)}
   public static final class ${name} extends Shape {
-${[constructor, ...setters].join('\n\n')}
+${[maker, ...setters].join('\n\n')}
   }`
 }
 
 function tableClass(each: Named): string {
   const { entity, table, row, insert, update } = each
   const key = keyOf(each)
+  const isTable = entity.kind === 'table'
+  const named = [entity.name, ...(isTable ? [] : [quoteName(entity.name)])].map(literal).join(', ')
   const methods = [
     `    private ${table}(Client client) {
-      super(client, ${literal(entity.name)}, ${row}::from);
+      super(client, ${named}, ${row}::from);
     }`,
   ]
-  if (entity.kind === 'table') methods.push(...writing('insert', 'store', insert, row, 'Inserts'))
+  if (isTable) methods.push(...writing('insert', 'store', insert, row, 'Inserts'))
   if (key.length > 0) {
     methods.push(
       `${doc(4, ['Gets a row by its primary key.'], { ...paramsOf(key), return: 'the row, if there is one' })}
@@ -236,8 +243,8 @@ function tableClass(each: Named): string {
     }`,
     )
   }
-  return `${doc(2, [`Reads ${entity.kind === 'table' ? 'and writes ' : ''}the ${entity.kind} ${entity.name}.`])}
-  public static final class ${table} extends TypedTable<${row}> {
+  return `${doc(2, [`Reads ${isTable ? 'and writes ' : ''}the ${entity.kind} ${entity.name}.`])}
+  public static final class ${table} extends ${isTable ? 'TypedTable' : 'TypedView'}<${row}> {
 ${methods.join('\n\n')}
   }`
 }

@@ -7,10 +7,18 @@ import java.util.Map;
 public class CinchException extends RuntimeException {
   private static final long serialVersionUID = 1;
 
+  /** Its number. */
   private final int code;
+
+  /** Its name. */
   private final String kind;
+
+  /** What happened. */
   private final String reason;
+
+  /** What to do about it, or null. */
   private final String hint;
+
   private final transient Map<String, Object> data;
 
   CinchException(Refusal refusal) {

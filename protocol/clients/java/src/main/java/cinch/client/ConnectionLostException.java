@@ -4,6 +4,7 @@ package cinch.client;
 public final class ConnectionLostException extends RuntimeException {
   private static final long serialVersionUID = 1;
 
+  /** Whether the call had been sent. */
   private final boolean isOutcomeUnknown;
 
   ConnectionLostException(String reason) {

@@ -3,7 +3,7 @@ package cinch.client;
 import java.util.List;
 import java.util.Map;
 
-/** Which rows of a table or view are listed, and how. */
+/** Which rows of a table are listed, and how. */
 public final class Listing extends Shape {
   /** All rows, by their primary key, up to the daemon's limit: 1,000. */
   public Listing() {}

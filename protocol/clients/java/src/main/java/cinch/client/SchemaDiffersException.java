@@ -7,7 +7,10 @@ import java.util.Map;
 public final class SchemaDiffersException extends RuntimeException {
   private static final long serialVersionUID = 1;
 
+  /** The hash of what the code was generated from. */
   private final String expected;
+
+  /** The hash of what the branch has. */
   private final String found;
 
   private SchemaDiffersException(String expected, String found) {

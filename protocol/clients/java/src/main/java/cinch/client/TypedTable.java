@@ -8,8 +8,7 @@ import java.util.Optional;
 import java.util.function.Function;
 
 /**
- * A table or view whose rows have a type. Generated code builds on it, and shows of the protected methods what its table
- * can do.
+ * A table whose rows have a type. Generated code builds on it, and shows of the protected methods what its table can do.
  *
  * @param <R> the type of its rows
  */
@@ -22,7 +21,7 @@ public class TypedTable<R> {
    * A table as seen by a client.
    *
    * @param client a client, or a transaction
-   * @param name of the table or view
+   * @param name of the table
    * @param read makes a row of what the daemon sends
    */
   protected TypedTable(Client client, String name, Function<Row, R> read) {
