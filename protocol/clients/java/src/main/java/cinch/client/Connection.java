@@ -60,11 +60,6 @@ final class Connection {
     return lost != null;
   }
 
-  /** What a call fails with that comes too late. */
-  ConnectionLostException loss() {
-    return new ConnectionLostException(lost);
-  }
-
   void send(Call<?> call) {
     pending.put(call.id, call);
     if (lost != null) {
@@ -184,6 +179,9 @@ final class Connection {
       lose("the connection broke: " + error.getMessage());
     } catch (RuntimeException error) {
       lose("the daemon sent what is no message: " + error.getMessage());
+    } finally {
+      // Without a reader, nobody would ever be answered.
+      lose("the connection broke");
     }
   }
 

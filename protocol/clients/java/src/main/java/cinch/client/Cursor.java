@@ -69,12 +69,12 @@ public final class Cursor implements Iterator<Row>, Iterable<Row>, AutoCloseable
   @Override
   public void close() {
     rows.clear();
+    // Whatever comes of it, it is gone; a thread that is interrupted closes it all the same.
     if (!end()) return;
-    try {
-      client.askOn(on, "query.close", Map.of("cursor", id), found -> found);
-    } catch (ConnectionLostException error) {
-      // It is gone with the connection.
-    }
+    client
+        .askAsyncOn(on, "query.close", Map.of("cursor", id), found -> found)
+        .handle((closed, error) -> closed)
+        .join();
   }
 
   private void fetch() {

@@ -14,22 +14,28 @@ public final class Transaction extends Client {
     super(view);
   }
 
-  /** Commits: what was done is there for everybody. */
+  /** Commits: what was done is there for everybody. Where that fails, it is rolled back. */
   public void commit() {
-    release();
-    call("transaction.commit", Map.of());
+    try {
+      call("transaction.commit", Map.of());
+      release();
+    } catch (CinchException | ConnectionLostException error) {
+      rollback();
+      throw error;
+    }
   }
 
   /** Rolls back: nothing is left. One that is over already stays as it is. */
   public void rollback() {
     if (!release()) return;
-    try {
-      call("transaction.rollback", Map.of());
-    } catch (ConnectionLostException error) {
-      // It was rolled back with the connection.
-    } catch (CinchException error) {
-      if (!error.kind().equals(Api.Kind.TRANSACTION_ENDED)) throw error;
-    }
+    // A thread that is interrupted undoes what is to be undone all the same.
+    Throwable failure = callAsync("transaction.rollback", Map.of()).handle((result, error) -> error).join();
+    boolean isGone =
+        failure == null
+            || failure instanceof ConnectionLostException
+            || failure instanceof CinchException refusal && refusal.kind().equals(Api.Kind.TRANSACTION_ENDED);
+    if (isGone) return;
+    throw failure instanceof RuntimeException error ? error : CinchException.timedOut("the rollback was not answered");
   }
 
   /** Rolls back, unless it was committed. It does not close the connection. */

@@ -223,6 +223,13 @@ public final class ClientTest {
       equal(count(tx.withTimeout(Duration.ofSeconds(60))), 2L);
     }
     equal(count(db), 1L);
+    throwing(CinchException.Cancelled.class, () -> db.transact(tx -> {
+      tx.execute("insert into t values (7)");
+      Thread.currentThread().interrupt();
+    }));
+    isTrue(Thread.interrupted());
+    // Another one has its turn, and sees nothing of it.
+    db.withTimeout(Duration.ofSeconds(30)).transact(tx -> equal(count(tx), 1L));
     Transaction reading = db.begin(new TransactionOptions().readOnly().idle(Duration.ofSeconds(30)));
     CinchException refusal = throwing(CinchException.class, () -> reading.execute("delete from t"));
     equal(refusal.kind(), Api.Kind.TRANSACTION_READ_ONLY);
