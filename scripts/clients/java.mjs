@@ -35,6 +35,9 @@ const shared = {
   count: ['Count', 'How many there are, or were.'],
 }
 
+/** Columns of a line, as google-java-format has them. */
+const width = 100
+
 const reserved = new Set(['class', 'default', 'import', 'new', 'null', 'package', 'switch'])
 
 class JavaClient {
@@ -112,14 +115,16 @@ ${blocks.join('\n\n')}
     if (optional.length > 0) this.#request(request, name, answer, optional)
     const made =
       optional.length > 0 ? `new ${request}(${client})` : `new Request<>(${client}, "${name}", ${answer.decode})`
-    const head = `${indent}public ${indent.length === 2 ? 'final ' : ''}${request} ${identifier(name.split('.').at(-1))}(${given
-      .map((param) => `${param.type} ${identifier(param.name)}`)
-      .join(', ')}) {`
+    const head = listed(
+      `${indent}public ${indent.length === 2 ? 'final ' : ''}${request} ${identifier(name.split('.').at(-1))}(`,
+      given.map((param) => `${param.type} ${identifier(param.name)}`),
+      ') {',
+    )
     const puts = given.map((param) => `${indent}  request.with("${param.name}", ${identifier(param.name)});\n`).join('')
     const body =
       given.length === 0
         ? `${indent}  return ${made};`
-        : `${indent}  ${request} request = ${made};\n${puts}${indent}  return request;`
+        : `${assigned(`${indent}  ${request} request =`, made)}\n${puts}${indent}  return request;`
     const about = doc(indent, `Calls {@code ${name}}: ${lower(summary)}`, [
       ...given.map((param) => [`param ${identifier(param.name)}`, this.#about(param)]),
       ['return', 'the request to be made'],
@@ -213,11 +218,15 @@ ${indent}}`
     )
     const puts = required.map((field) => `      put("${field.name}", ${identifier(field.name)});\n`).join('')
     const maker = `${about}
-    public ${name}(${required.map((field) => `${type(field)} ${identifier(field.name)}`).join(', ')}) {${puts ? `\n${puts}    ` : ''}}`
+${listed(
+  `    public ${name}(`,
+  required.map((field) => `${type(field)} ${identifier(field.name)}`),
+  puts ? ') {' : ') {}',
+)}${puts ? `\n${puts}    }` : ''}`
     const setters = optional.map((field) => this.#setter('    ', name, field, type(field), 'put'))
     this.#types.set(
       name,
-      `  /** ${sentence(schema.description ?? `${pascal(name)}, as it is given`)} */
+      `${doc('  ', sentence(schema.description ?? `${pascal(name)}, as it is given`), [])}
   public static final class ${name} extends Shape {
 ${[maker, ...setters].join('\n\n')}
   }`,
@@ -295,12 +304,10 @@ ${[maker, ...setters].join('\n\n')}
     this.#types.set(
       name,
       `${doc('  ', description, params)}
-  public record ${name}(
-      ${components.join(',\n      ')}) {
+${listed(`  public record ${name}(`, components, ') {')}
     static ${name} of(Object found) {
       Answer answer = Answer.of(found);
-      return new ${name}(
-          ${values.join(',\n          ')});
+${listed(`      return new ${name}(`, values, ');')}
     }
   }`,
     )
@@ -323,7 +330,8 @@ ${[maker, ...setters].join('\n\n')}
 
   #kinds() {
     const lines = Object.entries(this.#document.components.errors).map(
-      ([kind, { message }]) => `    /** ${message}. */\n    public static final String ${constant(kind)} = "${kind}";`,
+      ([kind, { message }]) =>
+        `${doc('    ', `${message}.`, [])}\n    public static final String ${constant(kind)} = "${kind}";`,
     )
     return `  /** Kinds of refusals. */
   public static final class Kind {
@@ -347,8 +355,10 @@ ${lines.join('\n\n')}
       cases.set(key, [...(cases.get(key) ?? []), name])
     }
     const lines = [...cases].map(([names, methods]) => {
-      const listed = methods.map((method) => `"${method}"`).join(',\n              ')
-      return `      case ${listed} ->\n          new ScopeNames(${names});`
+      const labels = methods.map((method) => `"${method}"`)
+      const value = `new ScopeNames(${names});`
+      const line = `      case ${labels.join(', ')} -> ${value}`
+      return line.length <= width ? line : `      case ${labels.join(',\n              ')} ->\n          ${value}`
     })
     return `  /** By which parameters a method is told where it is to go; null where the method is not known. */
   static ScopeNames scopeNames(String method) {
@@ -369,10 +379,43 @@ function reader(type) {
   return `${type}::of`
 }
 
+function assigned(head, value) {
+  const line = `${head} ${value};`
+  return line.length <= width ? line : `${head}\n${' '.repeat(head.length - head.trimStart().length + 4)}${value};`
+}
+
 function doc(indent, text, tags) {
-  if (tags.length === 0) return `${indent}/** ${clean(text)} */`
-  const lines = tags.map(([tag, about]) => `${indent} * @${tag} ${clean(about)}`)
-  return `${indent}/**\n${indent} * ${clean(text)}\n${indent} *\n${lines.join('\n')}\n${indent} */`
+  const line = `${indent}/** ${clean(text)} */`
+  if (tags.length === 0 && line.length <= width) return line
+  const told = tags.flatMap(([tag, about]) => filled(`@${tag} ${clean(about)}`, `${indent} * `, '    '))
+  const lines = [...filled(clean(text), `${indent} * `), ...(told.length > 0 ? [`${indent} *`] : []), ...told]
+  return [`${indent}/**`, ...lines, `${indent} */`].join('\n')
+}
+
+/** Words in lines of the usual width; all but the first are indented. */
+function filled(text, margin, indent = '') {
+  const lines = []
+  let line = margin
+  let isEmpty = true
+  for (const word of text.split(/ (?![^{]*\})/)) {
+    if (!isEmpty && line.length + 1 + word.length > width) {
+      lines.push(line)
+      line = margin + indent
+      isEmpty = true
+    }
+    line += isEmpty ? word : ` ${word}`
+    isEmpty = false
+  }
+  return [...lines, line]
+}
+
+/** What stands in brackets: in one line, in the next one, or in one for each, whichever is the first to have room. */
+function listed(head, items, tail) {
+  const line = `${head}${items.join(', ')}${tail}`
+  if (line.length <= width || items.length === 0) return line
+  const margin = ' '.repeat(head.length - head.trimStart().length + 4)
+  const next = `${margin}${items.join(', ')}${tail}`
+  return `${head}\n${next.length <= width ? next : `${margin}${items.join(`,\n${margin}`)}${tail}`}`
 }
 
 /** Text as Javadoc takes it. */

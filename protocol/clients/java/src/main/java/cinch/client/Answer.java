@@ -6,7 +6,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
 
-/** An object that the daemon sent, read by the names of its fields. One that is not there is null. */
+/**
+ * An object that the daemon sent, read by the names of its fields. One that is not there is null.
+ */
 final class Answer {
   private final Map<?, ?> fields;
 
@@ -16,7 +18,8 @@ final class Answer {
 
   static Answer of(Object found) {
     if (found instanceof Map<?, ?> fields) return new Answer(fields);
-    throw new IllegalStateException("the daemon answered " + Row.kindOf(found) + " where an object was wanted");
+    throw new IllegalStateException(
+        "the daemon answered " + Row.kindOf(found) + " where an object was wanted");
   }
 
   Object any(String name) {

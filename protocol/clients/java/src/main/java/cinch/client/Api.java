@@ -181,7 +181,8 @@ public abstract sealed class Api permits Client {
     }
 
     /**
-     * Calls {@code backup.create}: back up a branch with all its tenants, or one tenant, as it is at one moment, while writes go on. It is there when it is whole and on disk.
+     * Calls {@code backup.create}: back up a branch with all its tenants, or one tenant, as it is
+     * at one moment, while writes go on. It is there when it is whole and on disk.
      *
      * @return the request to be made
      */
@@ -192,7 +193,8 @@ public abstract sealed class Api permits Client {
     /**
      * Calls {@code backup.delete}: delete a backup of .cinchdb/backups. There is no way back.
      *
-     * @param backup a name, for .cinchdb/backups; or an absolute path on the daemon’s machine, outside the project’s .cinchdb
+     * @param backup a name, for .cinchdb/backups; or an absolute path on the daemon’s machine,
+     *     outside the project’s .cinchdb
      * @return the request to be made
      */
     public Request<Void> delete(String backup) {
@@ -211,9 +213,11 @@ public abstract sealed class Api permits Client {
     }
 
     /**
-     * Calls {@code backup.restore}: restore a backup, all or nothing: a branch as a branch of its own, or a tenant of it in a branch whose schema comes from that of the backup.
+     * Calls {@code backup.restore}: restore a backup, all or nothing: a branch as a branch of its
+     * own, or a tenant of it in a branch whose schema comes from that of the backup.
      *
-     * @param backup a name, for .cinchdb/backups; or an absolute path on the daemon’s machine, outside the project’s .cinchdb
+     * @param backup a name, for .cinchdb/backups; or an absolute path on the daemon’s machine,
+     *     outside the project’s .cinchdb
      * @return the request to be made
      */
     public BackupRestoreRequest restore(String backup) {
@@ -225,7 +229,8 @@ public abstract sealed class Api permits Client {
     /**
      * Calls {@code backup.verify}: tell whether a backup is as it was made. Every byte is read.
      *
-     * @param backup a name, for .cinchdb/backups; or an absolute path on the daemon’s machine, outside the project’s .cinchdb
+     * @param backup a name, for .cinchdb/backups; or an absolute path on the daemon’s machine,
+     *     outside the project’s .cinchdb
      * @return the request to be made
      */
     public Request<Soundness> verify(String backup) {
@@ -244,7 +249,8 @@ public abstract sealed class Api permits Client {
     }
 
     /**
-     * Calls {@code branch.create}: fork a branch: its schema, tenants and rows as they are now. Copies nothing.
+     * Calls {@code branch.create}: fork a branch: its schema, tenants and rows as they are now.
+     * Copies nothing.
      *
      * @param name the name
      * @return the request to be made
@@ -256,7 +262,8 @@ public abstract sealed class Api permits Client {
     }
 
     /**
-     * Calls {@code branch.delete}: delete a branch. Branches that were forked from it keep what they see.
+     * Calls {@code branch.delete}: delete a branch. Branches that were forked from it keep what
+     * they see.
      *
      * @param name the name
      * @return the request to be made
@@ -275,7 +282,8 @@ public abstract sealed class Api permits Client {
      * @return the request to be made
      */
     public Request<BranchDiffResult> diff(String base, String head) {
-      Request<BranchDiffResult> request = new Request<>(client, "branch.diff", BranchDiffResult::of);
+      Request<BranchDiffResult> request =
+          new Request<>(client, "branch.diff", BranchDiffResult::of);
       request.with("base", base);
       request.with("head", head);
       return request;
@@ -309,7 +317,8 @@ public abstract sealed class Api permits Client {
     }
 
     /**
-     * Calls {@code branch.merge}: merge the schema of one branch into another: all of it becomes visible to every tenant at once, or none.
+     * Calls {@code branch.merge}: merge the schema of one branch into another: all of it becomes
+     * visible to every tenant at once, or none.
      *
      * @param source the source
      * @return the request to be made
@@ -335,7 +344,8 @@ public abstract sealed class Api permits Client {
     }
 
     /**
-     * Calls {@code branch.revert}: take back a change set of a branch’s history. What was destroyed does not come back; the plan says what is.
+     * Calls {@code branch.revert}: take back a change set of a branch’s history. What was destroyed
+     * does not come back; the plan says what is.
      *
      * @param changeSet the change set
      * @return the request to be made
@@ -347,7 +357,8 @@ public abstract sealed class Api permits Client {
     }
 
     /**
-     * Calls {@code branch.setMaintenance}: refuse every write to a branch, or allow them again. Survives a restart.
+     * Calls {@code branch.setMaintenance}: refuse every write to a branch, or allow them again.
+     * Survives a restart.
      *
      * @param enabled the enabled
      * @return the request to be made
@@ -359,7 +370,8 @@ public abstract sealed class Api permits Client {
     }
 
     /**
-     * Calls {@code branch.status}: tell where a branch stands, and how many of its own files have followed; those shared with others wait.
+     * Calls {@code branch.status}: tell where a branch stands, and how many of its own files have
+     * followed; those shared with others wait.
      *
      * @return the request to be made
      */
@@ -377,7 +389,8 @@ public abstract sealed class Api permits Client {
     }
 
     /**
-     * Calls {@code codegen.generate}: generate typed code from a branch’s schema. The same schema gives the same bytes.
+     * Calls {@code codegen.generate}: generate typed code from a branch’s schema. The same schema
+     * gives the same bytes.
      *
      * @param language the language
      * @return the request to be made
@@ -389,7 +402,8 @@ public abstract sealed class Api permits Client {
     }
 
     /**
-     * Calls {@code codegen.hash}: tell the hash that generated code carries, so that it can see whether the schema is still its own.
+     * Calls {@code codegen.hash}: tell the hash that generated code carries, so that it can see
+     * whether the schema is still its own.
      *
      * @return the request to be made
      */
@@ -430,7 +444,8 @@ public abstract sealed class Api permits Client {
     }
 
     /**
-     * Calls {@code column.alter}: change a column’s type, nullability, default or constraints; what is not named stays.
+     * Calls {@code column.alter}: change a column’s type, nullability, default or constraints; what
+     * is not named stays.
      *
      * @param table the table
      * @param name the name
@@ -478,13 +493,15 @@ public abstract sealed class Api permits Client {
      * @return the request to be made
      */
     public Request<ColumnListResult> list(String table) {
-      Request<ColumnListResult> request = new Request<>(client, "column.list", ColumnListResult::of);
+      Request<ColumnListResult> request =
+          new Request<>(client, "column.list", ColumnListResult::of);
       request.with("table", table);
       return request;
     }
 
     /**
-     * Calls {@code column.rename}: rename a column; indexes, views, triggers and foreign keys follow.
+     * Calls {@code column.rename}: rename a column; indexes, views, triggers and foreign keys
+     * follow.
      *
      * @param table the table
      * @param name the name
@@ -509,7 +526,8 @@ public abstract sealed class Api permits Client {
     }
 
     /**
-     * Calls {@code daemon.stop}: stop the daemon in good order: finish or cancel calls, close files, let go of the project.
+     * Calls {@code daemon.stop}: stop the daemon in good order: finish or cancel calls, close
+     * files, let go of the project.
      *
      * @return the request to be made
      */
@@ -539,7 +557,8 @@ public abstract sealed class Api permits Client {
     }
 
     /**
-     * Calls {@code database.delete}: delete a database with all its branches, tenants and rows. There is no way back.
+     * Calls {@code database.delete}: delete a database with all its branches, tenants and rows.
+     * There is no way back.
      *
      * @param name the name
      * @return the request to be made
@@ -572,7 +591,8 @@ public abstract sealed class Api permits Client {
     }
 
     /**
-     * Calls {@code database.setMaintenance}: refuse every write to a database, or allow them again. Survives a restart.
+     * Calls {@code database.setMaintenance}: refuse every write to a database, or allow them again.
+     * Survives a restart.
      *
      * @param name the name
      * @param enabled the enabled
@@ -595,7 +615,8 @@ public abstract sealed class Api permits Client {
     }
 
     /**
-     * Calls {@code index.create}: create an index in every tenant of the branch. A unique one is proved on every tenant’s rows first.
+     * Calls {@code index.create}: create an index in every tenant of the branch. A unique one is
+     * proved on every tenant’s rows first.
      *
      * @param table the table
      * @param columns the columns
@@ -698,7 +719,8 @@ public abstract sealed class Api permits Client {
     }
 
     /**
-     * Calls {@code kv.get}: get the value of a key. `found` tells a null that is stored from a key that is not there.
+     * Calls {@code kv.get}: get the value of a key. `found` tells a null that is stored from a key
+     * that is not there.
      *
      * @param key any text but the empty one, without NUL, of at most 1024 bytes of UTF-8
      * @return the request to be made
@@ -710,7 +732,8 @@ public abstract sealed class Api permits Client {
     }
 
     /**
-     * Calls {@code kv.increment}: add to a number, and give the new one. A key that is not there begins at 0.
+     * Calls {@code kv.increment}: add to a number, and give the new one. A key that is not there
+     * begins at 0.
      *
      * @param key any text but the empty one, without NUL, of at most 1024 bytes of UTF-8
      * @return the request to be made
@@ -743,7 +766,8 @@ public abstract sealed class Api permits Client {
     }
 
     /**
-     * Calls {@code kv.mset}: set several keys, all or none. Of a key that stands there twice, the last one counts.
+     * Calls {@code kv.mset}: set several keys, all or none. Of a key that stands there twice, the
+     * last one counts.
      *
      * @param items the items
      * @return the request to be made
@@ -755,7 +779,8 @@ public abstract sealed class Api permits Client {
     }
 
     /**
-     * Calls {@code kv.persist}: have a key not expire any more. `persisted` is false for one that would not, or is not there.
+     * Calls {@code kv.persist}: have a key not expire any more. `persisted` is false for one that
+     * would not, or is not there.
      *
      * @param key any text but the empty one, without NUL, of at most 1024 bytes of UTF-8
      * @return the request to be made
@@ -767,7 +792,8 @@ public abstract sealed class Api permits Client {
     }
 
     /**
-     * Calls {@code kv.purge}: remove the keys that have expired now, rather than in the background, and tell how many went.
+     * Calls {@code kv.purge}: remove the keys that have expired now, rather than in the background,
+     * and tell how many went.
      *
      * @return the request to be made
      */
@@ -776,7 +802,8 @@ public abstract sealed class Api permits Client {
     }
 
     /**
-     * Calls {@code kv.scan}: list keys with their values, in the order of their characters, a page at a time.
+     * Calls {@code kv.scan}: list keys with their values, in the order of their characters, a page
+     * at a time.
      *
      * @return the request to be made
      */
@@ -785,10 +812,13 @@ public abstract sealed class Api permits Client {
     }
 
     /**
-     * Calls {@code kv.set}: set a key. A condition that does not hold is no error: `set` tells, and `version` is that of what is there.
+     * Calls {@code kv.set}: set a key. A condition that does not hold is no error: `set` tells, and
+     * `version` is that of what is there.
      *
      * @param key any text but the empty one, without NUL, of at most 1024 bytes of UTF-8
-     * @param value any JSON. {"$int": digits}, {"$real": …} and {"$blob": base64} are what they are for rows, at any depth; an object of one of these names alone is always taken so. A whole real comes back tagged, so that it is told from an integer
+     * @param value any JSON. {"$int": digits}, {"$real": …} and {"$blob": base64} are what they are
+     *     for rows, at any depth; an object of one of these names alone is always taken so. A whole
+     *     real comes back tagged, so that it is told from an integer
      * @return the request to be made
      */
     public KvSetRequest set(String key, Object value) {
@@ -799,7 +829,8 @@ public abstract sealed class Api permits Client {
     }
 
     /**
-     * Calls {@code kv.size}: tell how many bytes keys and their values take up: all of them, or those that are named.
+     * Calls {@code kv.size}: tell how many bytes keys and their values take up: all of them, or
+     * those that are named.
      *
      * @return the request to be made
      */
@@ -838,7 +869,9 @@ public abstract sealed class Api permits Client {
     }
 
     /**
-     * Calls {@code plugin.load}: load a plugin into the daemon, whose rights it has, until the daemon stops or it is unloaded. A folder without package.json or index may have several: all are loaded, or none.
+     * Calls {@code plugin.load}: load a plugin into the daemon, whose rights it has, until the
+     * daemon stops or it is unloaded. A folder without package.json or index may have several: all
+     * are loaded, or none.
      *
      * @return the request to be made
      */
@@ -847,7 +880,8 @@ public abstract sealed class Api permits Client {
     }
 
     /**
-     * Calls {@code plugin.unload}: unload a plugin: it finishes what it is at, cleans up, and is ended. Its methods are gone at once.
+     * Calls {@code plugin.unload}: unload a plugin: it finishes what it is at, cleans up, and is
+     * ended. Its methods are gone at once.
      *
      * @param name the name
      * @return the request to be made
@@ -877,7 +911,8 @@ public abstract sealed class Api permits Client {
     }
 
     /**
-     * Calls {@code project.stats}: what the daemon is doing: sessions, open files, memory, calls with their errors and times by method and by lane, and the statements that took long.
+     * Calls {@code project.stats}: what the daemon is doing: sessions, open files, memory, calls
+     * with their errors and times by method and by lane, and the statements that took long.
      *
      * @return the request to be made
      */
@@ -895,7 +930,8 @@ public abstract sealed class Api permits Client {
     }
 
     /**
-     * Calls {@code query.explain}: tell what a statement may do, its query plan, and where it would run.
+     * Calls {@code query.explain}: tell what a statement may do, its query plan, and where it would
+     * run.
      *
      * @param sql one statement
      * @return the request to be made
@@ -928,7 +964,8 @@ public abstract sealed class Api permits Client {
     }
 
     /**
-     * Calls {@code row.delete}: delete the rows with these primary keys: all or none. An unknown key is refused.
+     * Calls {@code row.delete}: delete the rows with these primary keys: all or none. An unknown
+     * key is refused.
      *
      * @param table the table
      * @param ids the ids
@@ -984,7 +1021,8 @@ public abstract sealed class Api permits Client {
     }
 
     /**
-     * Calls {@code row.list}: list rows that meet a condition, in order: of the columns asked for, and then of the primary key.
+     * Calls {@code row.list}: list rows that meet a condition, in order: of the columns asked for,
+     * and then of the primary key.
      *
      * @param table the table
      * @return the request to be made
@@ -996,7 +1034,8 @@ public abstract sealed class Api permits Client {
     }
 
     /**
-     * Calls {@code row.update}: update rows, each found by the primary key it carries: all or none. An unknown key is refused.
+     * Calls {@code row.update}: update rows, each found by the primary key it carries: all or none.
+     * An unknown key is refused.
      *
      * @param table the table
      * @param rows the rows
@@ -1017,7 +1056,8 @@ public abstract sealed class Api permits Client {
      * @param set column name → value
      * @return the request to be made
      */
-    public RowUpdateWhereRequest updateWhere(String table, Map<String, ?> where, Map<String, ?> set) {
+    public RowUpdateWhereRequest updateWhere(
+        String table, Map<String, ?> where, Map<String, ?> set) {
       RowUpdateWhereRequest request = new RowUpdateWhereRequest(client);
       request.with("table", table);
       request.with("where", where);
@@ -1026,10 +1066,12 @@ public abstract sealed class Api permits Client {
     }
 
     /**
-     * Calls {@code row.upsert}: insert rows, or update those that are there already, told by a unique key: all or none.
+     * Calls {@code row.upsert}: insert rows, or update those that are there already, told by a
+     * unique key: all or none.
      *
      * @param table the table
-     * @param rows what a row does not name gets its default where it is inserted, and stays as it is where it is updated
+     * @param rows what a row does not name gets its default where it is inserted, and stays as it
+     *     is where it is updated
      * @return the request to be made
      */
     public RowUpsertRequest upsert(String table, List<? extends Map<String, ?>> rows) {
@@ -1067,7 +1109,8 @@ public abstract sealed class Api permits Client {
     }
 
     /**
-     * Calls {@code schema.apply}: edit a branch’s schema: all changes become visible together, for every tenant, or none does.
+     * Calls {@code schema.apply}: edit a branch’s schema: all changes become visible together, for
+     * every tenant, or none does.
      *
      * @param changes at most limits.maxBatch
      * @return the request to be made
@@ -1097,7 +1140,8 @@ public abstract sealed class Api permits Client {
     }
 
     /**
-     * Calls {@code table.copy}: copy a table with its keys, constraints and indexes, and each tenant’s rows unless data is false.
+     * Calls {@code table.copy}: copy a table with its keys, constraints and indexes, and each
+     * tenant’s rows unless data is false.
      *
      * @param source the source
      * @param name the name
@@ -1181,7 +1225,8 @@ public abstract sealed class Api permits Client {
     }
 
     /**
-     * Calls {@code tenant.copy}: make a tenant that has the rows of another one, as they are at one moment. Writers do not wait.
+     * Calls {@code tenant.copy}: make a tenant that has the rows of another one, as they are at one
+     * moment. Writers do not wait.
      *
      * @param source the source
      * @param name the name
@@ -1228,7 +1273,8 @@ public abstract sealed class Api permits Client {
     }
 
     /**
-     * Calls {@code tenant.encrypt}: encrypt a tenant. Branches that shared its rows keep them in plain text; the storage medium may keep traces of the old file.
+     * Calls {@code tenant.encrypt}: encrypt a tenant. Branches that shared its rows keep them in
+     * plain text; the storage medium may keep traces of the old file.
      *
      * @param key that it has from now on
      * @return the request to be made
@@ -1240,7 +1286,8 @@ public abstract sealed class Api permits Client {
     }
 
     /**
-     * Calls {@code tenant.export}: write a tenant to an SQLite file, or the rows of one of its tables to csv, json or ndjson.
+     * Calls {@code tenant.export}: write a tenant to an SQLite file, or the rows of one of its
+     * tables to csv, json or ndjson.
      *
      * @param path absolute, on the daemon’s machine, outside the project’s .cinchdb
      * @return the request to be made
@@ -1261,7 +1308,9 @@ public abstract sealed class Api permits Client {
     }
 
     /**
-     * Calls {@code tenant.import}: import a file, all or nothing. An SQLite file becomes the tenant, its schema the branch’s if that has none; csv, json and ndjson are rows for one table.
+     * Calls {@code tenant.import}: import a file, all or nothing. An SQLite file becomes the
+     * tenant, its schema the branch’s if that has none; csv, json and ndjson are rows for one
+     * table.
      *
      * @param path absolute, on the daemon’s machine, outside the project’s .cinchdb
      * @return the request to be made
@@ -1291,7 +1340,8 @@ public abstract sealed class Api permits Client {
     }
 
     /**
-     * Calls {@code tenant.rekey}: encrypt a tenant with another key. Who has it unlocked has to unlock it again, but this session; branches that shared its rows keep the old key.
+     * Calls {@code tenant.rekey}: encrypt a tenant with another key. Who has it unlocked has to
+     * unlock it again, but this session; branches that shared its rows keep the old key.
      *
      * @param newKey a passphrase, or {"raw": "…"}: the 256 bits themselves as hex
      * @return the request to be made
@@ -1326,7 +1376,8 @@ public abstract sealed class Api permits Client {
     }
 
     /**
-     * Calls {@code tenant.unlock}: unlock an encrypted tenant for this session: its calls need no key then. What has the same key is unlocked with it: forks and copies of its file.
+     * Calls {@code tenant.unlock}: unlock an encrypted tenant for this session: its calls need no
+     * key then. What has the same key is unlocked with it: forks and copies of its file.
      *
      * @param key a passphrase, or {"raw": "…"}: the 256 bits themselves as hex
      * @return the request to be made
@@ -1347,7 +1398,8 @@ public abstract sealed class Api permits Client {
     }
 
     /**
-     * Calls {@code tenant.verify}: check a tenant’s file with SQLite’s integrity and foreign key checks.
+     * Calls {@code tenant.verify}: check a tenant’s file with SQLite’s integrity and foreign key
+     * checks.
      *
      * @return the request to be made
      */
@@ -1504,12 +1556,10 @@ public abstract sealed class Api permits Client {
    *
    * @param backups the backups
    */
-  public record BackupListResult(
-      List<Backup> backups) {
+  public record BackupListResult(List<Backup> backups) {
     static BackupListResult of(Object found) {
       Answer answer = Answer.of(found);
-      return new BackupListResult(
-          answer.list("backups", Backup::of));
+      return new BackupListResult(answer.list("backups", Backup::of));
     }
   }
 
@@ -1549,16 +1599,11 @@ public abstract sealed class Api permits Client {
    * @param tenant the tenant
    * @param tenants the tenants
    */
-  public record BackupRestoreResult(
-      String branch,
-      String tenant,
-      long tenants) {
+  public record BackupRestoreResult(String branch, String tenant, long tenants) {
     static BackupRestoreResult of(Object found) {
       Answer answer = Answer.of(found);
       return new BackupRestoreResult(
-          answer.text("branch"),
-          answer.text("tenant"),
-          answer.whole("tenants"));
+          answer.text("branch"), answer.text("tenant"), answer.whole("tenants"));
     }
   }
 
@@ -1665,14 +1710,11 @@ public abstract sealed class Api permits Client {
    * @param changes the changes
    * @param plan the plan
    */
-  public record BranchDiffResult(
-      List<BranchDiffResultChange> changes,
-      List<Step> plan) {
+  public record BranchDiffResult(List<BranchDiffResultChange> changes, List<Step> plan) {
     static BranchDiffResult of(Object found) {
       Answer answer = Answer.of(found);
       return new BranchDiffResult(
-          answer.list("changes", BranchDiffResultChange::of),
-          answer.list("plan", Step::of));
+          answer.list("changes", BranchDiffResultChange::of), answer.list("plan", Step::of));
     }
   }
 
@@ -1682,14 +1724,10 @@ public abstract sealed class Api permits Client {
    * @param kind the kind
    * @param more what else it has
    */
-  public record BranchDiffResultChange(
-      String kind,
-      Map<String, Object> more) {
+  public record BranchDiffResultChange(String kind, Map<String, Object> more) {
     static BranchDiffResultChange of(Object found) {
       Answer answer = Answer.of(found);
-      return new BranchDiffResultChange(
-          answer.text("kind"),
-          answer.more("kind"));
+      return new BranchDiffResultChange(answer.text("kind"), answer.more("kind"));
     }
   }
 
@@ -1757,14 +1795,11 @@ public abstract sealed class Api permits Client {
    * @param changeSets the change sets
    * @param nextCursor the next cursor; null where it is not told
    */
-  public record BranchHistoryResult(
-      List<ChangeSet> changeSets,
-      String nextCursor) {
+  public record BranchHistoryResult(List<ChangeSet> changeSets, String nextCursor) {
     static BranchHistoryResult of(Object found) {
       Answer answer = Answer.of(found);
       return new BranchHistoryResult(
-          answer.list("changeSets", ChangeSet::of),
-          answer.text("nextCursor"));
+          answer.list("changeSets", ChangeSet::of), answer.text("nextCursor"));
     }
   }
 
@@ -1773,12 +1808,10 @@ public abstract sealed class Api permits Client {
    *
    * @param branches the branches
    */
-  public record BranchListResult(
-      List<Branch> branches) {
+  public record BranchListResult(List<Branch> branches) {
     static BranchListResult of(Object found) {
       Answer answer = Answer.of(found);
-      return new BranchListResult(
-          answer.list("branches", Branch::of));
+      return new BranchListResult(answer.list("branches", Branch::of));
     }
   }
 
@@ -1802,7 +1835,8 @@ public abstract sealed class Api permits Client {
     /**
      * Sets {@code deleteSource}.
      *
-     * @param deleteSource the source is gone in the moment in which it is merged, or is up to date; default: false
+     * @param deleteSource the source is gone in the moment in which it is merged, or is up to date;
+     *     default: false
      * @return this
      */
     public BranchMergeRequest deleteSource(boolean deleteSource) {
@@ -1948,14 +1982,11 @@ public abstract sealed class Api permits Client {
    * @param head the head
    * @param files the files
    */
-  public record BranchStatusResult(
-      String head,
-      BranchStatusResultFiles files) {
+  public record BranchStatusResult(String head, BranchStatusResultFiles files) {
     static BranchStatusResult of(Object found) {
       Answer answer = Answer.of(found);
       return new BranchStatusResult(
-          answer.text("head"),
-          answer.object("files", BranchStatusResultFiles::of));
+          answer.text("head"), answer.object("files", BranchStatusResultFiles::of));
     }
   }
 
@@ -1967,15 +1998,11 @@ public abstract sealed class Api permits Client {
    * @param behind the behind
    * @param locked encrypted, and not followed yet: they follow when they are used with their key
    * @param failed the failed
-   * @param shared of those behind: they follow when they are used, or no branch shares them any more
+   * @param shared of those behind: they follow when they are used, or no branch shares them any
+   *     more
    */
   public record BranchStatusResultFiles(
-      long total,
-      long atHead,
-      long behind,
-      long locked,
-      long failed,
-      long shared) {
+      long total, long atHead, long behind, long locked, long failed, long shared) {
     static BranchStatusResultFiles of(Object found) {
       Answer answer = Answer.of(found);
       return new BranchStatusResultFiles(
@@ -2023,14 +2050,10 @@ public abstract sealed class Api permits Client {
    * @param kind the kind
    * @param more what else it has
    */
-  public record ChangeSetChange(
-      String kind,
-      Map<String, Object> more) {
+  public record ChangeSetChange(String kind, Map<String, Object> more) {
     static ChangeSetChange of(Object found) {
       Answer answer = Answer.of(found);
-      return new ChangeSetChange(
-          answer.text("kind"),
-          answer.more("kind"));
+      return new ChangeSetChange(answer.text("kind"), answer.more("kind"));
     }
   }
 
@@ -2080,14 +2103,11 @@ public abstract sealed class Api permits Client {
    * @param hash of what the code was generated from
    * @param files the files
    */
-  public record CodegenGenerateResult(
-      String hash,
-      List<CodegenGenerateResultFile> files) {
+  public record CodegenGenerateResult(String hash, List<CodegenGenerateResultFile> files) {
     static CodegenGenerateResult of(Object found) {
       Answer answer = Answer.of(found);
       return new CodegenGenerateResult(
-          answer.text("hash"),
-          answer.list("files", CodegenGenerateResultFile::of));
+          answer.text("hash"), answer.list("files", CodegenGenerateResultFile::of));
     }
   }
 
@@ -2097,14 +2117,10 @@ public abstract sealed class Api permits Client {
    * @param path relative, with /
    * @param text the text
    */
-  public record CodegenGenerateResultFile(
-      String path,
-      String text) {
+  public record CodegenGenerateResultFile(String path, String text) {
     static CodegenGenerateResultFile of(Object found) {
       Answer answer = Answer.of(found);
-      return new CodegenGenerateResultFile(
-          answer.text("path"),
-          answer.text("text"));
+      return new CodegenGenerateResultFile(answer.text("path"), answer.text("text"));
     }
   }
 
@@ -2142,12 +2158,10 @@ public abstract sealed class Api permits Client {
    *
    * @param hash the hash
    */
-  public record CodegenHashResult(
-      String hash) {
+  public record CodegenHashResult(String hash) {
     static CodegenHashResult of(Object found) {
       Answer answer = Answer.of(found);
-      return new CodegenHashResult(
-          answer.text("hash"));
+      return new CodegenHashResult(answer.text("hash"));
     }
   }
 
@@ -2156,8 +2170,7 @@ public abstract sealed class Api permits Client {
    *
    * @param languages the languages
    */
-  public record CodegenLanguagesResult(
-      List<CodegenLanguagesResultLanguage> languages) {
+  public record CodegenLanguagesResult(List<CodegenLanguagesResultLanguage> languages) {
     static CodegenLanguagesResult of(Object found) {
       Answer answer = Answer.of(found);
       return new CodegenLanguagesResult(
@@ -2173,9 +2186,7 @@ public abstract sealed class Api permits Client {
    * @param options values by name; the first is the default
    */
   public record CodegenLanguagesResultLanguage(
-      String name,
-      String summary,
-      Map<String, List<String>> options) {
+      String name, String summary, Map<String, List<String>> options) {
     static CodegenLanguagesResultLanguage of(Object found) {
       Answer answer = Answer.of(found);
       return new CodegenLanguagesResultLanguage(
@@ -2193,11 +2204,7 @@ public abstract sealed class Api permits Client {
    * @param nullable the nullable
    * @param more what else it has
    */
-  public record Column(
-      String name,
-      String type,
-      boolean nullable,
-      Map<String, Object> more) {
+  public record Column(String name, String type, boolean nullable, Map<String, Object> more) {
     static Column of(Object found) {
       Answer answer = Answer.of(found);
       return new Column(
@@ -2422,12 +2429,10 @@ public abstract sealed class Api permits Client {
    *
    * @param columns the columns
    */
-  public record ColumnListResult(
-      List<Column> columns) {
+  public record ColumnListResult(List<Column> columns) {
     static ColumnListResult of(Object found) {
       Answer answer = Answer.of(found);
-      return new ColumnListResult(
-          answer.list("columns", Column::of));
+      return new ColumnListResult(answer.list("columns", Column::of));
     }
   }
 
@@ -2585,12 +2590,7 @@ public abstract sealed class Api permits Client {
    * @param reason the reason
    */
   public record Conflict(
-      String path,
-      String kind,
-      Object base,
-      Object ours,
-      Object theirs,
-      String reason) {
+      String path, String kind, Object base, Object ours, Object theirs, String reason) {
     static Conflict of(Object found) {
       Answer answer = Answer.of(found);
       return new Conflict(
@@ -2608,12 +2608,10 @@ public abstract sealed class Api permits Client {
    *
    * @param count the count
    */
-  public record Count(
-      long count) {
+  public record Count(long count) {
     static Count of(Object found) {
       Answer answer = Answer.of(found);
-      return new Count(
-          answer.whole("count"));
+      return new Count(answer.whole("count"));
     }
   }
 
@@ -2626,10 +2624,7 @@ public abstract sealed class Api permits Client {
    * @param maintenance null, or why and since when every write is refused
    */
   public record Database(
-      String name,
-      String description,
-      String createdAt,
-      Maintenance maintenance) {
+      String name, String description, String createdAt, Maintenance maintenance) {
     static Database of(Object found) {
       Answer answer = Answer.of(found);
       return new Database(
@@ -2663,12 +2658,10 @@ public abstract sealed class Api permits Client {
    *
    * @param databases the databases
    */
-  public record DatabaseListResult(
-      List<Database> databases) {
+  public record DatabaseListResult(List<Database> databases) {
     static DatabaseListResult of(Object found) {
       Answer answer = Answer.of(found);
-      return new DatabaseListResult(
-          answer.list("databases", Database::of));
+      return new DatabaseListResult(answer.list("databases", Database::of));
     }
   }
 
@@ -2698,11 +2691,7 @@ public abstract sealed class Api permits Client {
    * @param unique the unique
    * @param more what else it has
    */
-  public record Index(
-      String name,
-      String table,
-      boolean unique,
-      Map<String, Object> more) {
+  public record Index(String name, String table, boolean unique, Map<String, Object> more) {
     static Index of(Object found) {
       Answer answer = Answer.of(found);
       return new Index(
@@ -2827,12 +2816,10 @@ public abstract sealed class Api permits Client {
    *
    * @param indexes the indexes
    */
-  public record IndexListResult(
-      List<Index> indexes) {
+  public record IndexListResult(List<Index> indexes) {
     static IndexListResult of(Object found) {
       Answer answer = Answer.of(found);
-      return new IndexListResult(
-          answer.list("indexes", Index::of));
+      return new IndexListResult(answer.list("indexes", Index::of));
     }
   }
 
@@ -2901,7 +2888,9 @@ public abstract sealed class Api permits Client {
     /**
      * Sets {@code pattern}.
      *
-     * @param pattern * is any text, ? one character, [abc] [a-z] one of these, [^a] one that is none of these; \ takes the meaning off the next. Upper and lower case are two things; default: "*"
+     * @param pattern * is any text, ? one character, [abc] [a-z] one of these, [^a] one that is
+     *     none of these; \ takes the meaning off the next. Upper and lower case are two things;
+     *     default: "*"
      * @return this
      */
     public KvCountRequest pattern(String pattern) {
@@ -2933,12 +2922,10 @@ public abstract sealed class Api permits Client {
    *
    * @param exists the exists
    */
-  public record KvExistsResult(
-      boolean exists) {
+  public record KvExistsResult(boolean exists) {
     static KvExistsResult of(Object found) {
       Answer answer = Answer.of(found);
-      return new KvExistsResult(
-          answer.flag("exists"));
+      return new KvExistsResult(answer.flag("exists"));
     }
   }
 
@@ -2947,12 +2934,10 @@ public abstract sealed class Api permits Client {
    *
    * @param found the found
    */
-  public record KvExpireResult(
-      boolean found) {
+  public record KvExpireResult(boolean found) {
     static KvExpireResult of(Object found) {
       Answer answer = Answer.of(found);
-      return new KvExpireResult(
-          answer.flag("found"));
+      return new KvExpireResult(answer.flag("found"));
     }
   }
 
@@ -2960,19 +2945,15 @@ public abstract sealed class Api permits Client {
    * A value, where there is one.
    *
    * @param found the found
-   * @param value any JSON. {"$int": digits}, {"$real": …} and {"$blob": base64} are what they are for rows, at any depth; an object of one of these names alone is always taken so. A whole real comes back tagged, so that it is told from an integer; null where it is not told
+   * @param value any JSON. {"$int": digits}, {"$real": …} and {"$blob": base64} are what they are
+   *     for rows, at any depth; an object of one of these names alone is always taken so. A whole
+   *     real comes back tagged, so that it is told from an integer; null where it is not told
    * @param version the version; null where it is not told
    */
-  public record KvFound(
-      boolean found,
-      Object value,
-      Long version) {
+  public record KvFound(boolean found, Object value, Long version) {
     static KvFound of(Object found) {
       Answer answer = Answer.of(found);
-      return new KvFound(
-          answer.flag("found"),
-          answer.any("value"),
-          answer.whole("version"));
+      return new KvFound(answer.flag("found"), answer.any("value"), answer.whole("version"));
     }
   }
 
@@ -3008,17 +2989,15 @@ public abstract sealed class Api permits Client {
   /**
    * What {@code kv.increment} answers.
    *
-   * @param value any JSON. {"$int": digits}, {"$real": …} and {"$blob": base64} are what they are for rows, at any depth; an object of one of these names alone is always taken so. A whole real comes back tagged, so that it is told from an integer
+   * @param value any JSON. {"$int": digits}, {"$real": …} and {"$blob": base64} are what they are
+   *     for rows, at any depth; an object of one of these names alone is always taken so. A whole
+   *     real comes back tagged, so that it is told from an integer
    * @param version the version
    */
-  public record KvIncrementResult(
-      Object value,
-      long version) {
+  public record KvIncrementResult(Object value, long version) {
     static KvIncrementResult of(Object found) {
       Answer answer = Answer.of(found);
-      return new KvIncrementResult(
-          answer.any("value"),
-          answer.whole("version"));
+      return new KvIncrementResult(answer.any("value"), answer.whole("version"));
     }
   }
 
@@ -3042,7 +3021,9 @@ public abstract sealed class Api permits Client {
     /**
      * Sets {@code pattern}.
      *
-     * @param pattern * is any text, ? one character, [abc] [a-z] one of these, [^a] one that is none of these; \ takes the meaning off the next. Upper and lower case are two things; default: "*"
+     * @param pattern * is any text, ? one character, [abc] [a-z] one of these, [^a] one that is
+     *     none of these; \ takes the meaning off the next. Upper and lower case are two things;
+     *     default: "*"
      * @return this
      */
     public KvKeysRequest pattern(String pattern) {
@@ -3079,14 +3060,11 @@ public abstract sealed class Api permits Client {
    * @param keys the keys
    * @param nextCursor there may be more: go on from here; null where it is not told
    */
-  public record KvKeysResult(
-      List<String> keys,
-      String nextCursor) {
+  public record KvKeysResult(List<String> keys, String nextCursor) {
     static KvKeysResult of(Object found) {
       Answer answer = Answer.of(found);
       return new KvKeysResult(
-          answer.list("keys", Answer.each(String.class)),
-          answer.text("nextCursor"));
+          answer.list("keys", Answer.each(String.class)), answer.text("nextCursor"));
     }
   }
 
@@ -3113,12 +3091,10 @@ public abstract sealed class Api permits Client {
    *
    * @param values the values
    */
-  public record KvMgetResult(
-      List<KvFound> values) {
+  public record KvMgetResult(List<KvFound> values) {
     static KvMgetResult of(Object found) {
       Answer answer = Answer.of(found);
-      return new KvMgetResult(
-          answer.list("values", KvFound::of));
+      return new KvMgetResult(answer.list("values", KvFound::of));
     }
   }
 
@@ -3128,7 +3104,9 @@ public abstract sealed class Api permits Client {
      * One with what it has to have.
      *
      * @param key any text but the empty one, without NUL, of at most 1024 bytes of UTF-8
-     * @param value any JSON. {"$int": digits}, {"$real": …} and {"$blob": base64} are what they are for rows, at any depth; an object of one of these names alone is always taken so. A whole real comes back tagged, so that it is told from an integer
+     * @param value any JSON. {"$int": digits}, {"$real": …} and {"$blob": base64} are what they are
+     *     for rows, at any depth; an object of one of these names alone is always taken so. A whole
+     *     real comes back tagged, so that it is told from an integer
      */
     public KvMsetItem(String key, Object value) {
       put("key", key);
@@ -3182,14 +3160,11 @@ public abstract sealed class Api permits Client {
    * @param count the count
    * @param versions the versions
    */
-  public record KvMsetResult(
-      long count,
-      List<Long> versions) {
+  public record KvMsetResult(long count, List<Long> versions) {
     static KvMsetResult of(Object found) {
       Answer answer = Answer.of(found);
       return new KvMsetResult(
-          answer.whole("count"),
-          answer.list("versions", Answer.each(Long.class)));
+          answer.whole("count"), answer.list("versions", Answer.each(Long.class)));
     }
   }
 
@@ -3198,12 +3173,10 @@ public abstract sealed class Api permits Client {
    *
    * @param persisted the persisted
    */
-  public record KvPersistResult(
-      boolean persisted) {
+  public record KvPersistResult(boolean persisted) {
     static KvPersistResult of(Object found) {
       Answer answer = Answer.of(found);
-      return new KvPersistResult(
-          answer.flag("persisted"));
+      return new KvPersistResult(answer.flag("persisted"));
     }
   }
 
@@ -3245,7 +3218,9 @@ public abstract sealed class Api permits Client {
     /**
      * Sets {@code pattern}.
      *
-     * @param pattern * is any text, ? one character, [abc] [a-z] one of these, [^a] one that is none of these; \ takes the meaning off the next. Upper and lower case are two things; default: "*"
+     * @param pattern * is any text, ? one character, [abc] [a-z] one of these, [^a] one that is
+     *     none of these; \ takes the meaning off the next. Upper and lower case are two things;
+     *     default: "*"
      * @return this
      */
     public KvScanRequest pattern(String pattern) {
@@ -3282,14 +3257,11 @@ public abstract sealed class Api permits Client {
    * @param entries the entries
    * @param nextCursor there may be more: go on from here; null where it is not told
    */
-  public record KvScanResult(
-      List<KvScanResultEntry> entries,
-      String nextCursor) {
+  public record KvScanResult(List<KvScanResultEntry> entries, String nextCursor) {
     static KvScanResult of(Object found) {
       Answer answer = Answer.of(found);
       return new KvScanResult(
-          answer.list("entries", KvScanResultEntry::of),
-          answer.text("nextCursor"));
+          answer.list("entries", KvScanResultEntry::of), answer.text("nextCursor"));
     }
   }
 
@@ -3297,22 +3269,17 @@ public abstract sealed class Api permits Client {
    * KvScanResultEntry, as the daemon tells of it.
    *
    * @param key any text but the empty one, without NUL, of at most 1024 bytes of UTF-8
-   * @param value any JSON. {"$int": digits}, {"$real": …} and {"$blob": base64} are what they are for rows, at any depth; an object of one of these names alone is always taken so. A whole real comes back tagged, so that it is told from an integer
+   * @param value any JSON. {"$int": digits}, {"$real": …} and {"$blob": base64} are what they are
+   *     for rows, at any depth; an object of one of these names alone is always taken so. A whole
+   *     real comes back tagged, so that it is told from an integer
    * @param version the version
    * @param ttlMs null: it does not expire
    */
-  public record KvScanResultEntry(
-      String key,
-      Object value,
-      long version,
-      Long ttlMs) {
+  public record KvScanResultEntry(String key, Object value, long version, Long ttlMs) {
     static KvScanResultEntry of(Object found) {
       Answer answer = Answer.of(found);
       return new KvScanResultEntry(
-          answer.text("key"),
-          answer.any("value"),
-          answer.whole("version"),
-          answer.whole("ttlMs"));
+          answer.text("key"), answer.any("value"), answer.whole("version"), answer.whole("ttlMs"));
     }
   }
 
@@ -3384,14 +3351,10 @@ public abstract sealed class Api permits Client {
    * @param set the set
    * @param version greater with each value of the key, and never the same again; 0: it is absent
    */
-  public record KvSetResult(
-      boolean set,
-      long version) {
+  public record KvSetResult(boolean set, long version) {
     static KvSetResult of(Object found) {
       Answer answer = Answer.of(found);
-      return new KvSetResult(
-          answer.flag("set"),
-          answer.whole("version"));
+      return new KvSetResult(answer.flag("set"), answer.whole("version"));
     }
   }
 
@@ -3428,16 +3391,13 @@ public abstract sealed class Api permits Client {
    * What {@code kv.size} answers.
    *
    * @param bytes of a text its UTF-8, of a number 8, of a boolean 1
-   * @param sizes of each key that was named, in their order; 0: it is not there; null where it is not told
+   * @param sizes of each key that was named, in their order; 0: it is not there; null where it is
+   *     not told
    */
-  public record KvSizeResult(
-      long bytes,
-      List<Long> sizes) {
+  public record KvSizeResult(long bytes, List<Long> sizes) {
     static KvSizeResult of(Object found) {
       Answer answer = Answer.of(found);
-      return new KvSizeResult(
-          answer.whole("bytes"),
-          answer.list("sizes", Answer.each(Long.class)));
+      return new KvSizeResult(answer.whole("bytes"), answer.list("sizes", Answer.each(Long.class)));
     }
   }
 
@@ -3447,19 +3407,16 @@ public abstract sealed class Api permits Client {
    * @param found the found
    * @param ttlMs the ttl ms; null where it is not told
    */
-  public record KvTtlResult(
-      boolean found,
-      Long ttlMs) {
+  public record KvTtlResult(boolean found, Long ttlMs) {
     static KvTtlResult of(Object found) {
       Answer answer = Answer.of(found);
-      return new KvTtlResult(
-          answer.flag("found"),
-          answer.whole("ttlMs"));
+      return new KvTtlResult(answer.flag("found"), answer.whole("ttlMs"));
     }
   }
 
   /**
-   * How long calls took, from being taken up to the answer; a percentile is at most an eighth too high.
+   * How long calls took, from being taken up to the answer; a percentile is at most an eighth too
+   * high.
    *
    * @param calls the calls
    * @param p50Ms the p50ms
@@ -3467,12 +3424,7 @@ public abstract sealed class Api permits Client {
    * @param p99Ms the p99ms
    * @param maxMs the max ms
    */
-  public record Latency(
-      long calls,
-      double p50Ms,
-      double p90Ms,
-      double p99Ms,
-      double maxMs) {
+  public record Latency(long calls, double p50Ms, double p90Ms, double p99Ms, double maxMs) {
     static Latency of(Object found) {
       Answer answer = Answer.of(found);
       return new Latency(
@@ -3490,14 +3442,10 @@ public abstract sealed class Api permits Client {
    * @param reason the reason; null where it is not told
    * @param since the since
    */
-  public record Maintenance(
-      String reason,
-      String since) {
+  public record Maintenance(String reason, String since) {
     static Maintenance of(Object found) {
       Answer answer = Answer.of(found);
-      return new Maintenance(
-          answer.text("reason"),
-          answer.text("since"));
+      return new Maintenance(answer.text("reason"), answer.text("since"));
     }
   }
 
@@ -3596,16 +3544,10 @@ public abstract sealed class Api permits Client {
    * @param hook the hook
    * @param reason the reason
    */
-  public record PluginLastFailure(
-      String at,
-      String hook,
-      String reason) {
+  public record PluginLastFailure(String at, String hook, String reason) {
     static PluginLastFailure of(Object found) {
       Answer answer = Answer.of(found);
-      return new PluginLastFailure(
-          answer.text("at"),
-          answer.text("hook"),
-          answer.text("reason"));
+      return new PluginLastFailure(answer.text("at"), answer.text("hook"), answer.text("reason"));
     }
   }
 
@@ -3651,7 +3593,8 @@ public abstract sealed class Api permits Client {
     /**
      * Sets {@code runIn}.
      *
-     * @param runIn a thread of its own, or the daemon’s, which costs less and which it can stop; one of worker, daemon; default: "worker"
+     * @param runIn a thread of its own, or the daemon’s, which costs less and which it can stop;
+     *     one of worker, daemon; default: "worker"
      * @return this
      */
     public PluginLoadRequest runIn(String runIn) {
@@ -3662,7 +3605,8 @@ public abstract sealed class Api permits Client {
     /**
      * Sets {@code onFailure}.
      *
-     * @param onFailure whether a failure of it fails the statement; default: fail where it hooks beforeQuery, else skip; one of fail, skip
+     * @param onFailure whether a failure of it fails the statement; default: fail where it hooks
+     *     beforeQuery, else skip; one of fail, skip
      * @return this
      */
     public PluginLoadRequest onFailure(String onFailure) {
@@ -3721,14 +3665,10 @@ public abstract sealed class Api permits Client {
    * @param name on the wire
    * @param summary the summary
    */
-  public record PluginMethod(
-      String name,
-      String summary) {
+  public record PluginMethod(String name, String summary) {
     static PluginMethod of(Object found) {
       Answer answer = Answer.of(found);
-      return new PluginMethod(
-          answer.text("name"),
-          answer.text("summary"));
+      return new PluginMethod(answer.text("name"), answer.text("summary"));
     }
   }
 
@@ -3737,12 +3677,10 @@ public abstract sealed class Api permits Client {
    *
    * @param plugins the plugins
    */
-  public record Plugins(
-      List<Plugin> plugins) {
+  public record Plugins(List<Plugin> plugins) {
     static Plugins of(Object found) {
       Answer answer = Answer.of(found);
-      return new Plugins(
-          answer.list("plugins", Plugin::of));
+      return new Plugins(answer.list("plugins", Plugin::of));
     }
   }
 
@@ -3843,17 +3781,16 @@ public abstract sealed class Api permits Client {
   /**
    * Calls by where their statements ran.
    *
-   * @param inline How long calls took, from being taken up to the answer; a percentile is at most an eighth too high
-   * @param process How long calls took, from being taken up to the answer; a percentile is at most an eighth too high
+   * @param inline How long calls took, from being taken up to the answer; a percentile is at most
+   *     an eighth too high
+   * @param process How long calls took, from being taken up to the answer; a percentile is at most
+   *     an eighth too high
    */
-  public record ProjectStatsResultLanes(
-      Latency inline,
-      Latency process) {
+  public record ProjectStatsResultLanes(Latency inline, Latency process) {
     static ProjectStatsResultLanes of(Object found) {
       Answer answer = Answer.of(found);
       return new ProjectStatsResultLanes(
-          answer.object("inline", Latency::of),
-          answer.object("process", Latency::of));
+          answer.object("inline", Latency::of), answer.object("process", Latency::of));
     }
   }
 
@@ -3865,11 +3802,7 @@ public abstract sealed class Api permits Client {
    * @param skipped the skipped
    * @param restarts the restarts
    */
-  public record ProjectStatsResultPlugin(
-      long calls,
-      long failures,
-      long skipped,
-      long restarts) {
+  public record ProjectStatsResultPlugin(long calls, long failures, long skipped, long restarts) {
     static ProjectStatsResultPlugin of(Object found) {
       Answer answer = Answer.of(found);
       return new ProjectStatsResultPlugin(
@@ -3920,9 +3853,7 @@ public abstract sealed class Api permits Client {
    * @param last the latest first
    */
   public record ProjectStatsResultSlowStatements(
-      long thresholdMs,
-      long count,
-      List<SlowStatement> last) {
+      long thresholdMs, long count, List<SlowStatement> last) {
     static ProjectStatsResultSlowStatements of(Object found) {
       Answer answer = Answer.of(found);
       return new ProjectStatsResultSlowStatements(
@@ -3982,14 +3913,10 @@ public abstract sealed class Api permits Client {
    * @param name the name
    * @param reason the reason
    */
-  public record QueryExplainResultLane(
-      String name,
-      String reason) {
+  public record QueryExplainResultLane(String name, String reason) {
     static QueryExplainResultLane of(Object found) {
       Answer answer = Answer.of(found);
-      return new QueryExplainResultLane(
-          answer.text("name"),
-          answer.text("reason"));
+      return new QueryExplainResultLane(answer.text("name"), answer.text("reason"));
     }
   }
 
@@ -4000,16 +3927,11 @@ public abstract sealed class Api permits Client {
    * @param parent the parent
    * @param detail the detail
    */
-  public record QueryExplainResultPlanItem(
-      long id,
-      long parent,
-      String detail) {
+  public record QueryExplainResultPlanItem(long id, long parent, String detail) {
     static QueryExplainResultPlanItem of(Object found) {
       Answer answer = Answer.of(found);
       return new QueryExplainResultPlanItem(
-          answer.whole("id"),
-          answer.whole("parent"),
-          answer.text("detail"));
+          answer.whole("id"), answer.whole("parent"), answer.text("detail"));
     }
   }
 
@@ -4092,7 +4014,8 @@ public abstract sealed class Api permits Client {
     /**
      * Sets {@code where}.
      *
-     * @param where {"age": {"gte": 18}, "name": "Ada"}: all must hold. Operators: eq ne gt gte lt lte like in notIn between isNull; and, or (lists) and not nest
+     * @param where {"age": {"gte": 18}, "name": "Ada"}: all must hold. Operators: eq ne gt gte lt
+     *     lte like in notIn between isNull; and, or (lists) and not nest
      * @return this
      */
     public RowCountRequest where(Map<String, ?> where) {
@@ -4160,12 +4083,10 @@ public abstract sealed class Api permits Client {
    *
    * @param row the row
    */
-  public record RowGetResult(
-      Map<String, Object> row) {
+  public record RowGetResult(Map<String, Object> row) {
     static RowGetResult of(Object found) {
       Answer answer = Answer.of(found);
-      return new RowGetResult(
-          Answer.row(answer.any("row")));
+      return new RowGetResult(Answer.row(answer.any("row")));
     }
   }
 
@@ -4218,7 +4139,8 @@ public abstract sealed class Api permits Client {
     /**
      * Sets {@code where}.
      *
-     * @param where {"age": {"gte": 18}, "name": "Ada"}: all must hold. Operators: eq ne gt gte lt lte like in notIn between isNull; and, or (lists) and not nest
+     * @param where {"age": {"gte": 18}, "name": "Ada"}: all must hold. Operators: eq ne gt gte lt
+     *     lte like in notIn between isNull; and, or (lists) and not nest
      * @return this
      */
     public RowListRequest where(Map<String, ?> where) {
@@ -4286,16 +4208,13 @@ public abstract sealed class Api permits Client {
    * What {@code row.list} answers.
    *
    * @param rows the rows
-   * @param nextCursor there are more rows; they follow this one, whatever is inserted or deleted meanwhile; null where it is not told
+   * @param nextCursor there are more rows; they follow this one, whatever is inserted or deleted
+   *     meanwhile; null where it is not told
    */
-  public record RowListResult(
-      List<Map<String, Object>> rows,
-      String nextCursor) {
+  public record RowListResult(List<Map<String, Object>> rows, String nextCursor) {
     static RowListResult of(Object found) {
       Answer answer = Answer.of(found);
-      return new RowListResult(
-          answer.list("rows", Answer::row),
-          answer.text("nextCursor"));
+      return new RowListResult(answer.list("rows", Answer::row), answer.text("nextCursor"));
     }
   }
 
@@ -4395,10 +4314,7 @@ public abstract sealed class Api permits Client {
    * @param updated rows that were there; their primary key and created_at stay
    */
   public record RowUpsertResult(
-      List<Map<String, Object>> rows,
-      long count,
-      long inserted,
-      long updated) {
+      List<Map<String, Object>> rows, long count, long inserted, long updated) {
     static RowUpsertResult of(Object found) {
       Answer answer = Answer.of(found);
       return new RowUpsertResult(
@@ -4415,14 +4331,10 @@ public abstract sealed class Api permits Client {
    * @param openrpc the openrpc
    * @param more what else it has
    */
-  public record RpcDiscoverResult(
-      String openrpc,
-      Map<String, Object> more) {
+  public record RpcDiscoverResult(String openrpc, Map<String, Object> more) {
     static RpcDiscoverResult of(Object found) {
       Answer answer = Answer.of(found);
-      return new RpcDiscoverResult(
-          answer.text("openrpc"),
-          answer.more("openrpc"));
+      return new RpcDiscoverResult(answer.text("openrpc"), answer.more("openrpc"));
     }
   }
 
@@ -4462,16 +4374,11 @@ public abstract sealed class Api permits Client {
    * @param plan the plan
    * @param tenantsToProve tenants whose rows were, or would be, looked at first
    */
-  public record SchemaChange(
-      String changeSet,
-      List<Step> plan,
-      long tenantsToProve) {
+  public record SchemaChange(String changeSet, List<Step> plan, long tenantsToProve) {
     static SchemaChange of(Object found) {
       Answer answer = Answer.of(found);
       return new SchemaChange(
-          answer.text("changeSet"),
-          answer.list("plan", Step::of),
-          answer.whole("tenantsToProve"));
+          answer.text("changeSet"), answer.list("plan", Step::of), answer.whole("tenantsToProve"));
     }
   }
 
@@ -4513,10 +4420,7 @@ public abstract sealed class Api permits Client {
    * @param more what else it has
    */
   public record SchemaGetResultTrigger(
-      String name,
-      String table,
-      String sql,
-      Map<String, Object> more) {
+      String name, String table, String sql, Map<String, Object> more) {
     static SchemaGetResultTrigger of(Object found) {
       Answer answer = Answer.of(found);
       return new SchemaGetResultTrigger(
@@ -4534,16 +4438,11 @@ public abstract sealed class Api permits Client {
    * @param module the module
    * @param more what else it has
    */
-  public record SchemaGetResultVirtualTable(
-      String name,
-      String module,
-      Map<String, Object> more) {
+  public record SchemaGetResultVirtualTable(String name, String module, Map<String, Object> more) {
     static SchemaGetResultVirtualTable of(Object found) {
       Answer answer = Answer.of(found);
       return new SchemaGetResultVirtualTable(
-          answer.text("name"),
-          answer.text("module"),
-          answer.more("name", "module"));
+          answer.text("name"), answer.text("module"), answer.more("name", "module"));
     }
   }
 
@@ -4553,14 +4452,10 @@ public abstract sealed class Api permits Client {
    * @param fileBytes the file bytes
    * @param walBytes committed, and not yet in the file
    */
-  public record Size(
-      long fileBytes,
-      long walBytes) {
+  public record Size(long fileBytes, long walBytes) {
     static Size of(Object found) {
       Answer answer = Answer.of(found);
-      return new Size(
-          answer.whole("fileBytes"),
-          answer.whole("walBytes"));
+      return new Size(answer.whole("fileBytes"), answer.whole("walBytes"));
     }
   }
 
@@ -4611,14 +4506,11 @@ public abstract sealed class Api permits Client {
    * @param sound the sound
    * @param problems the problems
    */
-  public record Soundness(
-      boolean sound,
-      List<String> problems) {
+  public record Soundness(boolean sound, List<String> problems) {
     static Soundness of(Object found) {
       Answer answer = Answer.of(found);
       return new Soundness(
-          answer.flag("sound"),
-          answer.list("problems", Answer.each(String.class)));
+          answer.flag("sound"), answer.list("problems", Answer.each(String.class)));
     }
   }
 
@@ -4629,10 +4521,7 @@ public abstract sealed class Api permits Client {
    * @param danger the danger; null where it is not told
    * @param inverse the inverse; null where it is not told
    */
-  public record Step(
-      String sql,
-      List<String> danger,
-      String inverse) {
+  public record Step(String sql, List<String> danger, String inverse) {
     static Step of(Object found) {
       Answer answer = Answer.of(found);
       return new Step(
@@ -4648,14 +4537,10 @@ public abstract sealed class Api permits Client {
    * @param rows the rows
    * @param count the count
    */
-  public record StoredRows(
-      List<Map<String, Object>> rows,
-      long count) {
+  public record StoredRows(List<Map<String, Object>> rows, long count) {
     static StoredRows of(Object found) {
       Answer answer = Answer.of(found);
-      return new StoredRows(
-          answer.list("rows", Answer::row),
-          answer.whole("count"));
+      return new StoredRows(answer.list("rows", Answer::row), answer.whole("count"));
     }
   }
 
@@ -4668,10 +4553,7 @@ public abstract sealed class Api permits Client {
    * @param more what else it has
    */
   public record Table(
-      String name,
-      List<Column> columns,
-      boolean systemColumns,
-      Map<String, Object> more) {
+      String name, List<Column> columns, boolean systemColumns, Map<String, Object> more) {
     static Table of(Object found) {
       Answer answer = Answer.of(found);
       return new Table(
@@ -4819,7 +4701,8 @@ public abstract sealed class Api permits Client {
     /**
      * Sets {@code systemColumns}.
      *
-     * @param systemColumns default true: id (UUID version 7), created_at and updated_at, kept by the daemon
+     * @param systemColumns default true: id (UUID version 7), created_at and updated_at, kept by
+     *     the daemon
      * @return this
      */
     public TableCreateRequest systemColumns(boolean systemColumns) {
@@ -4862,12 +4745,10 @@ public abstract sealed class Api permits Client {
    *
    * @param tables the tables
    */
-  public record TableListResult(
-      List<Table> tables) {
+  public record TableListResult(List<Table> tables) {
     static TableListResult of(Object found) {
       Answer answer = Answer.of(found);
-      return new TableListResult(
-          answer.list("tables", Table::of));
+      return new TableListResult(answer.list("tables", Table::of));
     }
   }
 
@@ -4910,11 +4791,7 @@ public abstract sealed class Api permits Client {
    * @param encrypted the encrypted
    */
   public record Tenant(
-      String name,
-      String description,
-      String createdAt,
-      boolean hasFile,
-      boolean encrypted) {
+      String name, String description, String createdAt, boolean hasFile, boolean encrypted) {
     static Tenant of(Object found) {
       Answer answer = Answer.of(found);
       return new Tenant(
@@ -5084,7 +4961,8 @@ public abstract sealed class Api permits Client {
     /**
      * Sets {@code quote}.
      *
-     * @param quote for csv: the character around fields; default: a double quote; empty: none, on import
+     * @param quote for csv: the character around fields; default: a double quote; empty: none, on
+     *     import
      * @return this
      */
     public TenantExportRequest quote(String quote) {
@@ -5150,7 +5028,8 @@ public abstract sealed class Api permits Client {
     /**
      * Sets {@code plaintext}.
      *
-     * @param plaintext of an encrypted tenant: write what anybody can read; else the file is encrypted with its key; default: false
+     * @param plaintext of an encrypted tenant: write what anybody can read; else the file is
+     *     encrypted with its key; default: false
      * @return this
      */
     public TenantExportRequest plaintext(boolean plaintext) {
@@ -5165,14 +5044,11 @@ public abstract sealed class Api permits Client {
    * @param rows rows by table
    * @param bytes the bytes
    */
-  public record TenantExportResult(
-      Map<String, Long> rows,
-      long bytes) {
+  public record TenantExportResult(Map<String, Long> rows, long bytes) {
     static TenantExportResult of(Object found) {
       Answer answer = Answer.of(found);
       return new TenantExportResult(
-          answer.map("rows", Answer.each(Long.class)),
-          answer.whole("bytes"));
+          answer.map("rows", Answer.each(Long.class)), answer.whole("bytes"));
     }
   }
 
@@ -5236,7 +5112,8 @@ public abstract sealed class Api permits Client {
     /**
      * Sets {@code quote}.
      *
-     * @param quote for csv: the character around fields; default: a double quote; empty: none, on import
+     * @param quote for csv: the character around fields; default: a double quote; empty: none, on
+     *     import
      * @return this
      */
     public TenantImportRequest quote(String quote) {
@@ -5269,7 +5146,8 @@ public abstract sealed class Api permits Client {
     /**
      * Sets {@code format}.
      *
-     * @param format default: by the file’s extension, else sqlite if it is one; one of sqlite, csv, json, ndjson
+     * @param format default: by the file’s extension, else sqlite if it is one; one of sqlite, csv,
+     *     json, ndjson
      * @return this
      */
     public TenantImportRequest format(String format) {
@@ -5280,7 +5158,8 @@ public abstract sealed class Api permits Client {
     /**
      * Sets {@code create}.
      *
-     * @param create for csv, json and ndjson: make the table if there is none, with types that fit every value; it is there when its rows are; default: false
+     * @param create for csv, json and ndjson: make the table if there is none, with types that fit
+     *     every value; it is there when its rows are; default: false
      * @return this
      */
     public TenantImportRequest create(boolean create) {
@@ -5291,7 +5170,8 @@ public abstract sealed class Api permits Client {
     /**
      * Sets {@code columns}.
      *
-     * @param columns for csv: the columns, in the order of the fields; default: as the first line names them, or the table has them
+     * @param columns for csv: the columns, in the order of the fields; default: as the first line
+     *     names them, or the table has them
      * @return this
      */
     public TenantImportRequest columns(List<String> columns) {
@@ -5302,7 +5182,8 @@ public abstract sealed class Api permits Client {
     /**
      * Sets {@code encoding}.
      *
-     * @param encoding of csv, json and ndjson; default: UTF-8, or what a byte order mark says; one of utf-8, utf-16, utf-16le, utf-16be, latin1, windows-1252
+     * @param encoding of csv, json and ndjson; default: UTF-8, or what a byte order mark says; one
+     *     of utf-8, utf-16, utf-16le, utf-16be, latin1, windows-1252
      * @return this
      */
     public TenantImportRequest encoding(String encoding) {
@@ -5324,7 +5205,8 @@ public abstract sealed class Api permits Client {
     /**
      * Sets {@code key}.
      *
-     * @param key of an encrypted tenant, and of an SQLite file that is encrypted (SQLCipher 4); a tenant that is not is so from then on
+     * @param key of an encrypted tenant, and of an SQLite file that is encrypted (SQLCipher 4); a
+     *     tenant that is not is so from then on
      * @return this
      */
     public TenantImportRequest key(Object key) {
@@ -5339,14 +5221,11 @@ public abstract sealed class Api permits Client {
    * @param rows rows by table
    * @param changeSet null where the schema did not change
    */
-  public record TenantImportResult(
-      Map<String, Long> rows,
-      String changeSet) {
+  public record TenantImportResult(Map<String, Long> rows, String changeSet) {
     static TenantImportResult of(Object found) {
       Answer answer = Answer.of(found);
       return new TenantImportResult(
-          answer.map("rows", Answer.each(Long.class)),
-          answer.text("changeSet"));
+          answer.map("rows", Answer.each(Long.class)), answer.text("changeSet"));
     }
   }
 
@@ -5396,14 +5275,10 @@ public abstract sealed class Api permits Client {
    * @param tenants the tenants
    * @param nextCursor the next cursor; null where it is not told
    */
-  public record TenantListResult(
-      List<Tenant> tenants,
-      String nextCursor) {
+  public record TenantListResult(List<Tenant> tenants, String nextCursor) {
     static TenantListResult of(Object found) {
       Answer answer = Answer.of(found);
-      return new TenantListResult(
-          answer.list("tenants", Tenant::of),
-          answer.text("nextCursor"));
+      return new TenantListResult(answer.list("tenants", Tenant::of), answer.text("nextCursor"));
     }
   }
 
@@ -5536,14 +5411,11 @@ public abstract sealed class Api permits Client {
    * @param before the before
    * @param after the after
    */
-  public record TenantVacuumResult(
-      Size before,
-      Size after) {
+  public record TenantVacuumResult(Size before, Size after) {
     static TenantVacuumResult of(Object found) {
       Answer answer = Answer.of(found);
       return new TenantVacuumResult(
-          answer.object("before", Size::of),
-          answer.object("after", Size::of));
+          answer.object("before", Size::of), answer.object("after", Size::of));
     }
   }
 
@@ -5583,16 +5455,10 @@ public abstract sealed class Api permits Client {
    * @param sql the sql
    * @param more what else it has
    */
-  public record View(
-      String name,
-      String sql,
-      Map<String, Object> more) {
+  public record View(String name, String sql, Map<String, Object> more) {
     static View of(Object found) {
       Answer answer = Answer.of(found);
-      return new View(
-          answer.text("name"),
-          answer.text("sql"),
-          answer.more("name", "sql"));
+      return new View(answer.text("name"), answer.text("sql"), answer.more("name", "sql"));
     }
   }
 
@@ -5659,12 +5525,10 @@ public abstract sealed class Api permits Client {
    *
    * @param views the views
    */
-  public record ViewListResult(
-      List<View> views) {
+  public record ViewListResult(List<View> views) {
     static ViewListResult of(Object found) {
       Answer answer = Answer.of(found);
-      return new ViewListResult(
-          answer.list("views", View::of));
+      return new ViewListResult(answer.list("views", View::of));
     }
   }
 
@@ -6081,9 +5945,7 @@ public abstract sealed class Api permits Client {
               "tenant.vacuum",
               "tenant.verify" ->
           new ScopeNames("database", "branch", "name", false);
-      case "transaction.commit",
-              "transaction.rollback" ->
-          new ScopeNames(null, null, null, true);
+      case "transaction.commit", "transaction.rollback" -> new ScopeNames(null, null, null, true);
       default -> null;
     };
   }

@@ -10,15 +10,17 @@ import java.util.function.Consumer;
 import java.util.function.Function;
 
 /**
- * A call on its way. What its answer leads to runs on an executor of its own, since the thread that reads answers may not
- * wait for anything.
+ * A call on its way. What its answer leads to runs on an executor of its own, since the thread that
+ * reads answers may not wait for anything.
  */
 final class Call<T> {
-  private static final Set<String> PLAIN = Set.of("branch", "column", "index", "plugin", "schema", "table", "view");
+  private static final Set<String> PLAIN =
+      Set.of("branch", "column", "index", "plugin", "schema", "table", "view");
 
   final long id;
   final String method;
   final byte[] data;
+
   /** Whoever sets it first, the writer or a caller who gave up, settles whether it is sent. */
   final AtomicBoolean isTaken = new AtomicBoolean();
 
@@ -40,7 +42,12 @@ final class Call<T> {
     this.method = method;
     // In what describes a schema, a value is a definition and goes as plain JSON.
     boolean isTagged = !PLAIN.contains(method.split("\\.", 2)[0]);
-    String head = "{\"jsonrpc\":\"2.0\",\"id\":" + id + ",\"method\":" + Json.write(method, false) + ",\"params\":";
+    String head =
+        "{\"jsonrpc\":\"2.0\",\"id\":"
+            + id
+            + ",\"method\":"
+            + Json.write(method, false)
+            + ",\"params\":";
     this.data = (head + Json.write(params, isTagged) + "}\n").getBytes(StandardCharsets.UTF_8);
     this.decode = decode;
     this.listener = listener;
@@ -56,20 +63,22 @@ final class Call<T> {
   void progressed(Map<String, Object> value) {
     if (listener == null) return;
     reports = reports.thenRunAsync(() -> listener.accept(value));
-    reports.exceptionally(error -> {
-      future.completeExceptionally(error.getCause());
-      return null;
-    });
+    reports.exceptionally(
+        error -> {
+          future.completeExceptionally(error.getCause());
+          return null;
+        });
   }
 
   void answer(Object result) {
-    settle(() -> {
-      try {
-        future.complete(decode.apply(result));
-      } catch (RuntimeException error) {
-        future.completeExceptionally(error);
-      }
-    });
+    settle(
+        () -> {
+          try {
+            future.complete(decode.apply(result));
+          } catch (RuntimeException error) {
+            future.completeExceptionally(error);
+          }
+        });
   }
 
   void fail(RuntimeException error) {
@@ -78,7 +87,10 @@ final class Call<T> {
 
   /** The connection is lost. */
   void lose(String reason) {
-    fail(isTaken.get() ? new ConnectionLostException(reason, method) : new ConnectionLostException(reason));
+    fail(
+        isTaken.get()
+            ? new ConnectionLostException(reason, method)
+            : new ConnectionLostException(reason));
   }
 
   private void settle(Runnable work) {

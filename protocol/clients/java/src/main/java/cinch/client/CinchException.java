@@ -133,7 +133,14 @@ public class CinchException extends RuntimeException {
   record Refusal(int code, String kind, String message, String hint, Map<String, Object> data) {
     String text() {
       String told = data.isEmpty() ? "" : " " + Json.write(data, true);
-      return message + " [" + kind + " " + code + "]" + told + (hint == null ? "" : " (" + hint + ")");
+      return message
+          + " ["
+          + kind
+          + " "
+          + code
+          + "]"
+          + told
+          + (hint == null ? "" : " (" + hint + ")");
     }
 
     CinchException exception() {
@@ -171,6 +178,7 @@ public class CinchException extends RuntimeException {
     if (data == null) data = new LinkedHashMap<>();
     String kind = data.remove("kind") instanceof String name ? name : "unknown";
     String hint = data.remove("hint") instanceof String text ? text : null;
-    return new Refusal((int) told.whole("code", 0), kind, told.text("message"), hint, data).exception();
+    return new Refusal((int) told.whole("code", 0), kind, told.text("message"), hint, data)
+        .exception();
   }
 }

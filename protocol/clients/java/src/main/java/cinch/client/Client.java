@@ -15,14 +15,15 @@ import java.util.function.Consumer;
 import java.util.function.Function;
 
 /**
- * A connection to a daemon, seen from one scope. It can be shared by threads, whose calls overlap. {@code with…} gives
- * another view of the same connection; it is closed by the client that was connected.
+ * A connection to a daemon, seen from one scope. It can be shared by threads, whose calls overlap.
+ * {@code with…} gives another view of the same connection; it is closed by the client that was
+ * connected.
  *
  * <p>The daemon's methods are there by their nouns, as {@link Request requests}: {@code
  * db.tenant().create("acme").execute()}; {@link #call} reaches any by its name.
  *
- * <p>A connection that is lost fails the calls under way, whose outcome nobody knows then. The next call connects again,
- * unless a transaction or a cursor is open: that has to be closed first.
+ * <p>A connection that is lost fails the calls under way, whose outcome nobody knows then. The next
+ * call connects again, unless a transaction or a cursor is open: that has to be closed first.
  */
 public sealed class Client extends Api implements AutoCloseable permits Transaction {
   /** What the daemon takes for {@code timeoutMs}. */
@@ -56,7 +57,8 @@ public sealed class Client extends Api implements AutoCloseable permits Transact
   }
 
   /**
-   * Connects to the project of the working directory, or of {@code CINCH_PROJECT}, starting its daemon where none runs.
+   * Connects to the project of the working directory, or of {@code CINCH_PROJECT}, starting its
+   * daemon where none runs.
    *
    * @return a client to be closed
    */
@@ -114,7 +116,8 @@ public sealed class Client extends Api implements AutoCloseable permits Transact
   }
 
   /**
-   * A view whose calls are given up by the daemon after so long, with {@link CinchException.TimedOut}.
+   * A view whose calls are given up by the daemon after so long, with {@link
+   * CinchException.TimedOut}.
    *
    * @param limit of each call
    * @return the view, which needs no closing
@@ -122,12 +125,13 @@ public sealed class Client extends Api implements AutoCloseable permits Transact
   public final Client withTimeout(Duration limit) {
     View of = view;
     return new Client(
-        new View(of.link, of.database, of.branch, of.tenant, of.transaction, limit, of.listener, false));
+        new View(
+            of.link, of.database, of.branch, of.tenant, of.transaction, limit, of.listener, false));
   }
 
   /**
-   * A view that is told how its calls get on. For each call, in order, but on another thread than the caller's; a listener
-   * that throws cancels the call, which fails with what it threw.
+   * A view that is told how its calls get on. For each call, in order, but on another thread than
+   * the caller's; a listener that throws cancels the call, which fails with what it threw.
    *
    * @param listener takes what the daemon tells
    * @return the view, which needs no closing
@@ -135,14 +139,24 @@ public sealed class Client extends Api implements AutoCloseable permits Transact
   public final Client withProgress(Consumer<Map<String, Object>> listener) {
     View of = view;
     return new Client(
-        new View(of.link, of.database, of.branch, of.tenant, of.transaction, of.timeout, listener, false));
+        new View(
+            of.link,
+            of.database,
+            of.branch,
+            of.tenant,
+            of.transaction,
+            of.timeout,
+            listener,
+            false));
   }
 
   private Client scoped(String database, String branch, String tenant) {
     if (view.transaction != null) {
-      throw new IllegalStateException("a transaction stays in its tenant; take a view of the client that began it");
+      throw new IllegalStateException(
+          "a transaction stays in its tenant; take a view of the client that began it");
     }
-    return new Client(new View(view.link, database, branch, tenant, null, view.timeout, view.listener, false));
+    return new Client(
+        new View(view.link, database, branch, tenant, null, view.timeout, view.listener, false));
   }
 
   /**
@@ -157,7 +171,8 @@ public sealed class Client extends Api implements AutoCloseable permits Transact
   }
 
   /**
-   * The same without waiting. A future that is cancelled before its answer is there cancels the call at the daemon.
+   * The same without waiting. A future that is cancelled before its answer is there cancels the
+   * call at the daemon.
    *
    * @param method its name
    * @param params by their names
@@ -168,10 +183,12 @@ public sealed class Client extends Api implements AutoCloseable permits Transact
   }
 
   /**
-   * Runs one statement that reads. Beyond the daemon's limit of rows the result is cut; {@link #cursor} reads any number.
+   * Runs one statement that reads. Beyond the daemon's limit of rows the result is cut; {@link
+   * #cursor} reads any number.
    *
    * @param sql the statement
-   * @param params by position, or one map of them by name, without the leading {@code :}, {@code @} or {@code $}
+   * @param params by position, or one map of them by name, without the leading {@code :}, {@code @}
+   *     or {@code $}
    * @return its rows
    */
   public final Result query(String sql, Object... params) {
@@ -220,11 +237,15 @@ public sealed class Client extends Api implements AutoCloseable permits Transact
   public final List<Result> batch(List<Statement> statements) {
     List<Object> sent = new ArrayList<>();
     for (Statement each : statements) sent.add(Map.of("sql", each.sql(), "params", each.params()));
-    return ask("query.batch", Map.of("statements", sent), found -> Answer.of(found).list("results", Result::of));
+    return ask(
+        "query.batch",
+        Map.of("statements", sent),
+        found -> Answer.of(found).list("results", Result::of));
   }
 
   /**
-   * Runs one statement that reads, and takes its rows as they come, however many. It sees what was there when it was opened.
+   * Runs one statement that reads, and takes its rows as they come, however many. It sees what was
+   * there when it was opened.
    *
    * @param sql the statement
    * @param params by position, or one map of them by name
@@ -258,15 +279,17 @@ public sealed class Client extends Api implements AutoCloseable permits Transact
   }
 
   /**
-   * Does work in a transaction that writes, and commits it. Where the work throws, all of it is rolled back.
+   * Does work in a transaction that writes, and commits it. Where the work throws, all of it is
+   * rolled back.
    *
    * @param work is given the transaction
    */
   public final void transact(Consumer<Transaction> work) {
-    compute(tx -> {
-      work.accept(tx);
-      return null;
-    });
+    compute(
+        tx -> {
+          work.accept(tx);
+          return null;
+        });
   }
 
   /**
@@ -284,7 +307,10 @@ public sealed class Client extends Api implements AutoCloseable permits Transact
     }
   }
 
-  /** Ends the connection; calls under way fail with {@link ConnectionLostException}. A view closes nothing. */
+  /**
+   * Ends the connection; calls under way fail with {@link ConnectionLostException}. A view closes
+   * nothing.
+   */
   @Override
   public void close() {
     if (view.isOwner) view.link.close();
@@ -299,14 +325,18 @@ public sealed class Client extends Api implements AutoCloseable permits Transact
     return askOn(connection(), method, params, decode);
   }
 
-  final <T> T askOn(Connection on, String method, Map<String, ?> params, Function<Object, T> decode) {
+  final <T> T askOn(
+      Connection on, String method, Map<String, ?> params, Function<Object, T> decode) {
     long id = on.nextId();
-    Call<T> call = new Call<>(id, method, completed(on, id, method, params), decode, view.listener, Runnable::run);
+    Call<T> call =
+        new Call<>(
+            id, method, completed(on, id, method, params), decode, view.listener, Runnable::run);
     on.send(call);
     return on.await(call, view.timeout == null ? null : view.timeout.plus(GRACE));
   }
 
-  final <T> CompletableFuture<T> askAsync(String method, Map<String, ?> params, Function<Object, T> decode) {
+  final <T> CompletableFuture<T> askAsync(
+      String method, Map<String, ?> params, Function<Object, T> decode) {
     try {
       return askAsyncOn(connection(), method, params, decode);
     } catch (RuntimeException error) {
@@ -329,10 +359,14 @@ public sealed class Client extends Api implements AutoCloseable permits Transact
   }
 
   /** What is given, and the scope as far as the method takes it. */
-  private Map<String, Object> completed(Connection on, long id, String method, Map<String, ?> params) {
+  private Map<String, Object> completed(
+      Connection on, long id, String method, Map<String, ?> params) {
     Map<String, Object> all = new LinkedHashMap<>(params);
     boolean isScoped =
-        view.transaction != null || view.database != null || view.branch != null || view.tenant != null;
+        view.transaction != null
+            || view.database != null
+            || view.branch != null
+            || view.tenant != null;
     if (isScoped) addScope(all, view.link.scopeNames(on, method), method);
     long limit = view.timeout == null ? 0 : Math.max(1, view.timeout.toMillis());
     if (limit > 0 && limit <= MAX_TIMEOUT_MS) all.putIfAbsent("timeoutMs", limit);
@@ -343,15 +377,19 @@ public sealed class Client extends Api implements AutoCloseable permits Transact
   private void addScope(Map<String, Object> params, ScopeNames names, String method) {
     if (view.transaction != null) {
       if (!names.transaction()) {
-        throw new IllegalStateException(method + " takes no part in a transaction; call it on the client itself");
+        throw new IllegalStateException(
+            method + " takes no part in a transaction; call it on the client itself");
       }
       // The transaction tells the tenant.
       params.put("transaction", view.transaction.id);
       return;
     }
-    if (names.database() != null && view.database != null) params.putIfAbsent(names.database(), view.database);
-    if (names.branch() != null && view.branch != null) params.putIfAbsent(names.branch(), view.branch);
-    if (names.tenant() != null && view.tenant != null) params.putIfAbsent(names.tenant(), view.tenant);
+    if (names.database() != null && view.database != null)
+      params.putIfAbsent(names.database(), view.database);
+    if (names.branch() != null && view.branch != null)
+      params.putIfAbsent(names.branch(), view.branch);
+    if (names.tenant() != null && view.tenant != null)
+      params.putIfAbsent(names.tenant(), view.tenant);
   }
 
   private static Map<String, Object> statement(String sql, Object[] params) {
@@ -363,6 +401,8 @@ public sealed class Client extends Api implements AutoCloseable permits Transact
 
   static Object paramsOf(Object[] params) {
     if (params == null) return Collections.singletonList(null);
-    return params.length == 1 && params[0] instanceof Map<?, ?> named ? named : Arrays.asList(params);
+    return params.length == 1 && params[0] instanceof Map<?, ?> named
+        ? named
+        : Arrays.asList(params);
   }
 }

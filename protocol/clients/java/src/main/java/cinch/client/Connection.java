@@ -4,7 +4,6 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
-import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletionException;
@@ -17,8 +16,8 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 
 /**
- * Messages both ways. One thread reads, so that answers find their calls whatever their order, and one writes what has
- * come together meanwhile: a caller that is interrupted would close the socket.
+ * Messages both ways. One thread reads, so that answers find their calls whatever their order, and
+ * one writes what has come together meanwhile: a caller that is interrupted would close the socket.
  */
 final class Connection {
   private static final int READ_BYTES = 256 * 1024;
@@ -26,7 +25,10 @@ final class Connection {
   private static final long STOP_MS = 10_000;
   private static final long CANCEL_MS = 1_000;
 
-  /** Transactions and cursors: while there are any, nobody is given another connection in place of this one. */
+  /**
+   * Transactions and cursors: while there are any, nobody is given another connection in place of
+   * this one.
+   */
   final AtomicInteger open = new AtomicInteger();
 
   private final Stream stream;
@@ -67,24 +69,28 @@ final class Connection {
       return;
     }
     outgoing.add(new Outgoing(call.data, call));
-    call.future.whenComplete((value, error) -> {
-      if (!call.isAnswered()) cancel(call);
-    });
+    call.future.whenComplete(
+        (value, error) -> {
+          if (!call.isAnswered()) cancel(call);
+        });
   }
 
   /**
-   * Waits for the answer. A thread that is interrupted asks the daemon to stop, and waits a moment to hear whether it was
-   * done all the same.
+   * Waits for the answer. A thread that is interrupted asks the daemon to stop, and waits a moment
+   * to hear whether it was done all the same.
    *
    * @param limit how long to wait; null: as long as it takes
    */
   <T> T await(Call<T> call, Duration limit) {
     try {
-      return limit == null ? call.future.get() : call.future.get(limit.toMillis(), TimeUnit.MILLISECONDS);
+      return limit == null
+          ? call.future.get()
+          : call.future.get(limit.toMillis(), TimeUnit.MILLISECONDS);
     } catch (ExecutionException error) {
       throw thrown(error.getCause());
     } catch (TimeoutException error) {
-      CinchException late = CinchException.timedOut(call.method + " was not answered within " + limit);
+      CinchException late =
+          CinchException.timedOut(call.method + " was not answered within " + limit);
       call.future.completeExceptionally(late);
       throw late;
     } catch (InterruptedException error) {
@@ -94,7 +100,8 @@ final class Connection {
       } catch (CompletionException failed) {
         boolean isUnknown = failed.getCause() instanceof TimeoutException;
         if (!isUnknown) throw thrown(failed.getCause());
-        throw CinchException.cancelled("Interrupted; " + call.method + " may or may not have been done");
+        throw CinchException.cancelled(
+            "Interrupted; " + call.method + " may or may not have been done");
       } finally {
         Thread.currentThread().interrupt();
       }
@@ -104,15 +111,21 @@ final class Connection {
   /** An error as the caller sees it: where it was called, not where the answer was read. */
   private static RuntimeException thrown(Throwable cause) {
     if (cause instanceof Error error) throw error;
-    boolean isOfDaemon = cause instanceof CinchException || cause instanceof ConnectionLostException;
+    boolean isOfDaemon =
+        cause instanceof CinchException || cause instanceof ConnectionLostException;
     return (RuntimeException) (isOfDaemon ? cause.fillInStackTrace() : cause);
   }
 
   /** Asks the daemon to stop a call, which is answered all the same; or does not even send it. */
   void cancel(Call<?> call) {
     boolean wasNotSent = call.isTaken.compareAndSet(false, true);
-    if (wasNotSent && pending.remove(call.id) != null) call.fail(CinchException.cancelled("Cancelled before it was sent"));
-    else if (!wasNotSent) tell("{\"jsonrpc\":\"2.0\",\"method\":\"$/cancelRequest\",\"params\":{\"id\":" + call.id + "}}");
+    if (wasNotSent && pending.remove(call.id) != null)
+      call.fail(CinchException.cancelled("Cancelled before it was sent"));
+    else if (!wasNotSent)
+      tell(
+          "{\"jsonrpc\":\"2.0\",\"method\":\"$/cancelRequest\",\"params\":{\"id\":"
+              + call.id
+              + "}}");
   }
 
   private void tell(String text) {
@@ -216,7 +229,9 @@ final class Connection {
     return Json.write(Map.of("jsonrpc", "2.0", "id", id, "error", error), false);
   }
 
-  /** An error that names no call: of the whole connection, or of a message that was not even read. */
+  /**
+   * An error that names no call: of the whole connection, or of a message that was not even read.
+   */
   private void faulted(CinchException refusal) {
     if (!(refusal.data().get("maxBytes") instanceof Long largest)) {
       lose(refusal.getMessage());

@@ -5,7 +5,10 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 
-/** Says how to connect. As it is: to the project of the working directory, in the scope {@code main}. */
+/**
+ * Says how to connect. As it is: to the project of the working directory, in the scope {@code
+ * main}.
+ */
 public final class Connector {
   private Path project;
   private String database;
@@ -20,7 +23,8 @@ public final class Connector {
   /**
    * The project.
    *
-   * @param folder by default it is looked for upward from {@code CINCH_PROJECT}, or the working directory
+   * @param folder by default it is looked for upward from {@code CINCH_PROJECT}, or the working
+   *     directory
    * @return this
    */
   public Connector project(Path folder) {
@@ -84,8 +88,8 @@ public final class Connector {
   }
 
   /**
-   * Connects to the project's daemon, starting one where none runs. A connection that was lost is made anew by the next
-   * call, unless a transaction or a cursor was open on it.
+   * Connects to the project's daemon, starting one where none runs. A connection that was lost is
+   * made anew by the next call, unless a transaction or a cursor was open on it.
    *
    * @return a client to be closed
    */
@@ -96,7 +100,8 @@ public final class Connector {
   }
 
   /**
-   * Starts a {@code cinchd} for this client alone and speaks over its pipes. It ends with the client.
+   * Starts a {@code cinchd} for this client alone and speaks over its pipes. It ends with the
+   * client.
    *
    * @return a client to be closed
    */
@@ -125,7 +130,8 @@ public final class Connector {
   }
 
   private Path folder() {
-    if (project == null) return findProject(Path.of(System.getenv().getOrDefault("CINCH_PROJECT", "")));
+    if (project == null)
+      return findProject(Path.of(System.getenv().getOrDefault("CINCH_PROJECT", "")));
     Path folder = project.toAbsolutePath().normalize();
     if (!isProject(folder)) throw noProject(folder);
     return folder;

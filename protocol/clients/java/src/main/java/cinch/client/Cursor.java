@@ -8,8 +8,8 @@ import java.util.NoSuchElementException;
 import java.util.Queue;
 
 /**
- * Rows of a result that are fetched while they are taken. For one thread at a time. It closes itself with its last row; one
- * that is left before has to be closed.
+ * Rows of a result that are fetched while they are taken. For one thread at a time. It closes
+ * itself with its last row; one that is left before has to be closed.
  */
 public final class Cursor implements Iterator<Row>, Iterable<Row>, AutoCloseable {
   private static final int ROWS = 2_000;
@@ -79,7 +79,8 @@ public final class Cursor implements Iterator<Row>, Iterable<Row>, AutoCloseable
 
   private void fetch() {
     try {
-      Answer answer = client.askOn(on, "query.fetch", Map.of("cursor", id, "count", ROWS), Answer::of);
+      Answer answer =
+          client.askOn(on, "query.fetch", Map.of("cursor", id, "count", ROWS), Answer::of);
       rows.addAll(Result.rowsOf(columns, answer));
       isTruncated = answer.isTrue("truncated");
       if (answer.isTrue("done")) end();

@@ -58,7 +58,8 @@ final class Daemon {
         if (started.waitFor(LOOK_MS, TimeUnit.MILLISECONDS)) {
           int code = started.exitValue();
           if (code != 0) {
-            throw new ConnectionLostException("cinchd ended with " + code + ": " + lastWords(logStart));
+            throw new ConnectionLostException(
+                "cinchd ended with " + code + ": " + lastWords(logStart));
           }
           // It found another one at work, which may have stopped since.
           started = null;
@@ -89,7 +90,10 @@ final class Daemon {
   private SocketChannel running() throws IOException {
     Answer said;
     try {
-      said = Answer.of(Json.read(Files.readString(project.resolve(".cinchdb").resolve("daemon.json")), false));
+      said =
+          Answer.of(
+              Json.read(
+                  Files.readString(project.resolve(".cinchdb").resolve("daemon.json")), false));
     } catch (NoSuchFileException | IllegalArgumentException error) {
       // There is none, or it is just being written.
       return null;
@@ -111,17 +115,27 @@ final class Daemon {
     return channel;
   }
 
-  /** Starts one that outlives this process. In a session of its own, no signal of a terminal reaches it. */
+  /**
+   * Starts one that outlives this process. In a session of its own, no signal of a terminal reaches
+   * it.
+   */
   private Process start() throws IOException {
     try {
-      Files.createFile(log, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
+      Files.createFile(
+          log, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
     } catch (FileAlreadyExistsException error) {
       // It is appended to.
     }
     List<String> words = new ArrayList<>(words());
     String setsid = onPath("setsid");
     if (setsid != null) words.add(0, setsid);
-    return builder(words, "--socket", "--idle-exit", String.valueOf(IDLE_EXIT_SECONDS), "--log-level", "info")
+    return builder(
+            words,
+            "--socket",
+            "--idle-exit",
+            String.valueOf(IDLE_EXIT_SECONDS),
+            "--log-level",
+            "info")
         .redirectInput(ProcessBuilder.Redirect.from(new File("/dev/null")))
         .redirectOutput(ProcessBuilder.Redirect.DISCARD)
         .redirectError(ProcessBuilder.Redirect.appendTo(log.toFile()))

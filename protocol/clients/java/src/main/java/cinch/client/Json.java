@@ -11,19 +11,24 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 
-/** Values as the wire has them, both ways; what JSON cannot hold is tagged. Lists and maps are walked. */
+/**
+ * Values as the wire has them, both ways; what JSON cannot hold is tagged. Lists and maps are
+ * walked.
+ */
 final class Json {
   private static final long MAX_EXACT = (1L << 53) - 1;
   private static final int MAX_DEPTH = 1_000;
   private static final DateTimeFormatter TIME =
-      DateTimeFormatter.ofPattern("uuuu-MM-dd'T'HH:mm:ss.SSS'Z'", Locale.ROOT).withZone(ZoneOffset.UTC);
+      DateTimeFormatter.ofPattern("uuuu-MM-dd'T'HH:mm:ss.SSS'Z'", Locale.ROOT)
+          .withZone(ZoneOffset.UTC);
 
   private Json() {}
 
   /**
    * The text of a value.
    *
-   * @param isTagged whether it is one of SQLite; in what describes a schema, a value goes as plain JSON
+   * @param isTagged whether it is one of SQLite; in what describes a schema, a value goes as plain
+   *     JSON
    */
   static String write(Object value, boolean isTagged) {
     StringBuilder to = new StringBuilder();
@@ -51,10 +56,14 @@ final class Json {
         to.append(value);
       } else if (value instanceof String text) {
         text(text);
-      } else if (value instanceof Long || value instanceof Integer || value instanceof Short || value instanceof Byte) {
+      } else if (value instanceof Long
+          || value instanceof Integer
+          || value instanceof Short
+          || value instanceof Byte) {
         whole(((Number) value).longValue());
       } else if (value instanceof BigInteger large) {
-        if (large.bitLength() > 63) throw new IllegalArgumentException(large + " is beyond 64 bits");
+        if (large.bitLength() > 63)
+          throw new IllegalArgumentException(large + " is beyond 64 bits");
         whole(large.longValue());
       } else if (value instanceof Double || value instanceof Float) {
         real(((Number) value).doubleValue());
@@ -70,7 +79,8 @@ final class Json {
         list(list);
       } else {
         String type = value.getClass().getName();
-        throw new IllegalArgumentException("a " + type + " is not a value of SQLite, nor a list or map of such values");
+        throw new IllegalArgumentException(
+            "a " + type + " is not a value of SQLite, nor a list or map of such values");
       }
     }
 
@@ -102,7 +112,8 @@ final class Json {
 
     private void time(Instant time) {
       int year = time.atOffset(ZoneOffset.UTC).getYear();
-      if (year < 0 || year > 9999) throw new IllegalArgumentException("the year " + year + " is none of ISO 8601");
+      if (year < 0 || year > 9999)
+        throw new IllegalArgumentException("the year " + year + " is none of ISO 8601");
       text(TIME.format(time));
     }
 
@@ -151,7 +162,8 @@ final class Json {
             && Character.isLowSurrogate(text.charAt(at + 1))) {
           to.append(letter).append(text.charAt(++at));
         } else {
-          throw new IllegalArgumentException("a text has half of a surrogate pair, which is no character");
+          throw new IllegalArgumentException(
+              "a text has half of a surrogate pair, which is no character");
         }
       }
       to.append('"');

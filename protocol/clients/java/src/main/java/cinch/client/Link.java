@@ -50,7 +50,10 @@ final class Link {
     connection.close();
   }
 
-  /** By which parameters a method is told its scope, which for one of a plugin only the daemon knows. */
+  /**
+   * By which parameters a method is told its scope, which for one of a plugin only the daemon
+   * knows.
+   */
   ScopeNames scopeNames(Connection on, String method) {
     ScopeNames known = Api.scopeNames(method);
     if (known == null) known = discovered.get(method);
@@ -72,7 +75,8 @@ final class Link {
         // One that was just stopping: there will be another.
         boolean isStopping =
             error instanceof ConnectionLostException
-                || error instanceof CinchException refusal && refusal.kind().equals(Api.Kind.SHUTTING_DOWN);
+                || error instanceof CinchException refusal
+                    && refusal.kind().equals(Api.Kind.SHUTTING_DOWN);
         if (!mayRedial || !isStopping || System.nanoTime() > giveUpAt) throw error;
       }
     }
@@ -88,7 +92,8 @@ final class Link {
     return server;
   }
 
-  private static Answer ask(Connection on, String method, Map<String, Object> params, Duration limit) {
+  private static Answer ask(
+      Connection on, String method, Map<String, Object> params, Duration limit) {
     Call<Answer> call = new Call<>(on.nextId(), method, params, Answer::of, null, Runnable::run);
     on.send(call);
     return on.await(call, limit);

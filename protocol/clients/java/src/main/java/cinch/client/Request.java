@@ -6,8 +6,8 @@ import java.util.concurrent.CompletableFuture;
 import java.util.function.Function;
 
 /**
- * A call of one method that is ready to be made: with {@link #execute}, or with {@link #executeAsync}. What the method may
- * be told is set before.
+ * A call of one method that is ready to be made: with {@link #execute}, or with {@link
+ * #executeAsync}. What the method may be told is set before.
  *
  * @param <T> what it answers
  */
@@ -40,8 +40,8 @@ public class Request<T> {
   }
 
   /**
-   * Makes the call. A future that is completed or cancelled by somebody else before its answer is there cancels the call at
-   * the daemon.
+   * Makes the call. A future that is completed or cancelled by somebody else before its answer is
+   * there cancels the call at the daemon.
    *
    * @return the answer, or what {@link #execute} would have thrown
    */

@@ -16,7 +16,8 @@ import java.util.stream.Stream;
  * @param changes how many rows were inserted, updated or deleted
  * @param truncated whether there were more rows than the daemon's limit lets through
  */
-public record Result(List<Column> columns, List<Row> rows, long changes, boolean truncated) implements Iterable<Row> {
+public record Result(List<Column> columns, List<Row> rows, long changes, boolean truncated)
+    implements Iterable<Row> {
   /**
    * A column of a result.
    *
@@ -29,7 +30,10 @@ public record Result(List<Column> columns, List<Row> rows, long changes, boolean
       return new Column(column.text("name"), column.text("type"));
     }
 
-    /** Whether its type has REAL affinity, by SQLite's rules (https://sqlite.org/datatype3.html, 3.1). */
+    /**
+     * Whether its type has REAL affinity, by SQLite's rules (https://sqlite.org/datatype3.html,
+     * 3.1).
+     */
     boolean isReal() {
       if (type == null) return false;
       String name = type.toUpperCase(Locale.ROOT);
@@ -42,7 +46,8 @@ public record Result(List<Column> columns, List<Row> rows, long changes, boolean
     Answer answer = Answer.of(found);
     List<Column> columns = answer.list("columns", Column::of);
     if (columns == null) columns = List.of();
-    return new Result(columns, rowsOf(columns, answer), answer.whole("changes", 0), answer.isTrue("truncated"));
+    return new Result(
+        columns, rowsOf(columns, answer), answer.whole("changes", 0), answer.isTrue("truncated"));
   }
 
   static List<Row> rowsOf(List<Column> columns, Answer answer) {
@@ -52,7 +57,9 @@ public record Result(List<Column> columns, List<Row> rows, long changes, boolean
       places.put(columns.get(at).name(), at);
       isReal[at] = columns.get(at).isReal();
     }
-    List<Row> rows = answer.list("rows", found -> new Row("the result", places, mended((List<?>) found, isReal)));
+    List<Row> rows =
+        answer.list(
+            "rows", found -> new Row("the result", places, mended((List<?>) found, isReal)));
     return rows == null ? List.of() : rows;
   }
 
@@ -72,7 +79,8 @@ public record Result(List<Column> columns, List<Row> rows, long changes, boolean
    * @throws IllegalStateException if there are none, or several
    */
   public Row one() {
-    if (rows.size() != 1) throw new IllegalStateException("one row was wanted, " + rows.size() + " are there");
+    if (rows.size() != 1)
+      throw new IllegalStateException("one row was wanted, " + rows.size() + " are there");
     return rows.get(0);
   }
 

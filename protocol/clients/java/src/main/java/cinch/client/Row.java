@@ -11,8 +11,8 @@ import java.util.Map;
 import java.util.NoSuchElementException;
 
 /**
- * Values by name and by place: a row of a result or of a table. Nothing is guessed: a value of another kind than the one
- * asked for is an {@link IllegalStateException} that says what is there.
+ * Values by name and by place: a row of a result or of a table. Nothing is guessed: a value of
+ * another kind than the one asked for is an {@link IllegalStateException} that says what is there.
  */
 public final class Row {
   private final String of;
@@ -35,10 +35,11 @@ public final class Row {
   public static Row of(String of, Map<?, ?> found) {
     Map<String, Integer> places = new LinkedHashMap<>();
     List<Object> values = new ArrayList<>(found.size());
-    found.forEach((name, value) -> {
-      places.put((String) name, values.size());
-      values.add(value);
-    });
+    found.forEach(
+        (name, value) -> {
+          places.put((String) name, values.size());
+          values.add(value);
+        });
     return new Row(of, places, values);
   }
 
@@ -145,7 +146,8 @@ public final class Row {
     try {
       return text == null ? null : OffsetDateTime.parse(text).toInstant();
     } catch (DateTimeParseException error) {
-      throw new IllegalStateException(of + "." + column + " holds a text that is no time: " + text, error);
+      throw new IllegalStateException(
+          of + "." + column + " holds a text that is no time: " + text, error);
     }
   }
 
@@ -190,7 +192,8 @@ public final class Row {
   private <T> T as(Class<T> type, String wanted, String column) {
     Object value = get(column);
     if (value == null || type.isInstance(value)) return type.cast(value);
-    throw new IllegalStateException(of + "." + column + " holds " + kindOf(value) + ", not " + wanted);
+    throw new IllegalStateException(
+        of + "." + column + " holds " + kindOf(value) + ", not " + wanted);
   }
 
   static String kindOf(Object value) {

@@ -1,7 +1,6 @@
 package cinch.client;
 
 import java.util.List;
-import java.util.Map;
 
 /** Generated code was made from another schema than the branch has. */
 public final class SchemaDiffersException extends RuntimeException {
@@ -57,7 +56,8 @@ public final class SchemaDiffersException extends RuntimeException {
       found = client.codegen().hash().tables(tables).views(views).execute().hash();
     } catch (CinchException.NotFound error) {
       boolean isMissing =
-          error.kind().equals(Api.Kind.TABLE_NOT_FOUND) || error.kind().equals(Api.Kind.VIEW_NOT_FOUND);
+          error.kind().equals(Api.Kind.TABLE_NOT_FOUND)
+              || error.kind().equals(Api.Kind.VIEW_NOT_FOUND);
       if (!isMissing) throw error;
       found = "no " + error.data().values().iterator().next();
     }

@@ -17,7 +17,10 @@ record ScopeNames(String database, String branch, String tenant, boolean transac
       boolean isOfNoun = name.equals("name") && !param.isTrue("required");
       names =
           switch (isOfNoun ? noun : name) {
-            case "database" -> isOfNoun ? names : new ScopeNames(name, names.branch, names.tenant, names.transaction);
+            case "database" ->
+                isOfNoun
+                    ? names
+                    : new ScopeNames(name, names.branch, names.tenant, names.transaction);
             case "branch" -> new ScopeNames(names.database, name, names.tenant, names.transaction);
             case "tenant" -> new ScopeNames(names.database, names.branch, name, names.transaction);
             case "transaction" -> new ScopeNames(names.database, names.branch, names.tenant, true);

@@ -11,7 +11,12 @@ import java.util.List;
  * @param capabilities what it can do, by names
  * @param project the project's folder
  */
-public record Server(String name, String version, String protocolVersion, List<String> capabilities, String project) {
+public record Server(
+    String name,
+    String version,
+    String protocolVersion,
+    List<String> capabilities,
+    String project) {
   static Server of(Answer told) {
     Answer program = told.object("server", Answer::of);
     return new Server(

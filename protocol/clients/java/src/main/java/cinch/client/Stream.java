@@ -18,7 +18,10 @@ interface Stream {
   /** Reading comes to its end. */
   void close();
 
-  /** Over a daemon's socket. The streams of {@code Channels} would not let one read while another writes. */
+  /**
+   * Over a daemon's socket. The streams of {@code Channels} would not let one read while another
+   * writes.
+   */
   record OfSocket(SocketChannel channel) implements Stream {
     @Override
     public int read(byte[] buffer) throws IOException {
@@ -61,7 +64,8 @@ interface Stream {
     @Override
     public void close() {
       // One that does not end by itself is killed, be it that it does not even read.
-      CompletableFuture.delayedExecutor(STOP_SECONDS, TimeUnit.SECONDS).execute(process::destroyForcibly);
+      CompletableFuture.delayedExecutor(STOP_SECONDS, TimeUnit.SECONDS)
+          .execute(process::destroyForcibly);
       try {
         process.getOutputStream().close();
       } catch (IOException error) {

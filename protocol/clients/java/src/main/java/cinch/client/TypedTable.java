@@ -8,7 +8,8 @@ import java.util.Optional;
 import java.util.function.Function;
 
 /**
- * A table whose rows have a type. Generated code builds on it, and shows of the protected methods what its table can do.
+ * A table whose rows have a type. Generated code builds on it, and shows of the protected methods
+ * what its table can do.
  *
  * @param <R> the type of its rows
  */
@@ -65,7 +66,8 @@ public class TypedTable<R> {
    * @return how many there are
    */
   public final long count(Map<String, ?> where) {
-    return client.ask("row.count", params("where", where), found -> Answer.of(found).whole("count"));
+    return client.ask(
+        "row.count", params("where", where), found -> Answer.of(found).whole("count"));
   }
 
   /**
@@ -96,7 +98,9 @@ public class TypedTable<R> {
    */
   protected final Optional<R> find(Object key) {
     return client.ask(
-        "row.get", params("id", key), found -> Optional.ofNullable(Answer.of(found).any("row")).map(this::row));
+        "row.get",
+        params("id", key),
+        found -> Optional.ofNullable(Answer.of(found).any("row")).map(this::row));
   }
 
   /**
@@ -112,7 +116,8 @@ public class TypedTable<R> {
     Map<String, Object> asked = new LinkedHashMap<>(params);
     asked.put("table", name);
     // Rows are read by the caller, so that what is wrong with one is thrown where it was asked for.
-    List<?> found = client.ask(method, asked, answer -> Answer.of(answer).list("rows", each -> each));
+    List<?> found =
+        client.ask(method, asked, answer -> Answer.of(answer).list("rows", each -> each));
     List<R> rows = new ArrayList<>(found.size());
     for (Object each : found) rows.add(row(each));
     return rows;

@@ -16,7 +16,10 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
 
-/** Tests against a real daemon, each with a project of its own. The program ends with 1 where one fails. */
+/**
+ * Tests against a real daemon, each with a project of its own. The program ends with 1 where one
+ * fails.
+ */
 public final class ClientTest {
   private static final String ENDLESS =
       "with recursive n(a) as (select 1 union all select a + 1 from n) select count(*) from n";
@@ -51,7 +54,8 @@ public final class ClientTest {
     failures += run("many calls are under way at a time", ClientTest::manyCalls);
     failures += run("what follows a future may call again", ClientTest::chained);
     failures += run("progress is reported", ClientTest::progress);
-    failures += run("a lost connection is made anew unless something was open", ClientTest::reconnect);
+    failures +=
+        run("a lost connection is made anew unless something was open", ClientTest::reconnect);
     failures += run("a daemon of one's own speaks over pipes", ClientTest::stdio);
     failures += run("where there is no project, that is said", ClientTest::noProject);
     failures += run("a message that is too large fails alone", ClientTest::tooLarge);
@@ -74,8 +78,21 @@ public final class ClientTest {
 
   private static void values(TestProject project, Client db) {
     Object[] values = {
-      null, 0L, 1L << 53, Long.MAX_VALUE, Long.MIN_VALUE, 0.1, 4.9e-324, Double.MAX_VALUE, 1e17, -0.0,
-      Double.POSITIVE_INFINITY, Double.NEGATIVE_INFINITY, "", "ä€😀\u2028\0\n\"\\<", "{\"$int\": \"1\"}"
+      null,
+      0L,
+      1L << 53,
+      Long.MAX_VALUE,
+      Long.MIN_VALUE,
+      0.1,
+      4.9e-324,
+      Double.MAX_VALUE,
+      1e17,
+      -0.0,
+      Double.POSITIVE_INFINITY,
+      Double.NEGATIVE_INFINITY,
+      "",
+      "ä€😀\u2028\0\n\"\\<",
+      "{\"$int\": \"1\"}"
     };
     for (Object value : values) {
       equal(db.query("select ?", value).one().get(0), value);
@@ -84,12 +101,16 @@ public final class ClientTest {
     for (byte[] blob : new byte[][] {{}, {0, -1, 10}}) {
       isTrue(Arrays.equals(blob, (byte[]) db.query("select ?", blob).one().get(0)));
     }
-    Row types = db.query("select typeof(?), typeof(?), typeof(?), typeof(?)", 2.0, 2f, (byte) 3, true).one();
+    Row types =
+        db.query("select typeof(?), typeof(?), typeof(?), typeof(?)", 2.0, 2f, (byte) 3, true)
+            .one();
     equal(types.toList(), List.of("real", "real", "integer", "integer"));
     equal(db.query("select ?", BigInteger.TWO.pow(62)).one().get(0), 1L << 62);
     Instant time = Instant.parse("2026-01-02T03:04:05.678912Z");
     equal(db.query("select ?", time).one().get(0), "2026-01-02T03:04:05.678Z");
-    equal(db.query("select ? as at", time).one().getInstant("at"), Instant.parse("2026-01-02T03:04:05.678Z"));
+    equal(
+        db.query("select ? as at", time).one().getInstant("at"),
+        Instant.parse("2026-01-02T03:04:05.678Z"));
 
     createTable(db, new Api.ColumnSpec("r", "REAL"), new Api.ColumnSpec("f", "BOOLEAN"));
     db.row().insert("t", List.of(Map.of("r", 2.0, "f", true))).execute();
@@ -97,8 +118,11 @@ public final class ClientTest {
   }
 
   private static void refusedValues(TestProject project, Client db) {
-    Object[] values = {Double.NaN, "\ud800", "x\udc00", BigInteger.TWO.pow(63), new Object(), Map.of(1, 2)};
-    for (Object value : values) throwing(IllegalArgumentException.class, () -> db.query("select ?", value, 1));
+    Object[] values = {
+      Double.NaN, "\ud800", "x\udc00", BigInteger.TWO.pow(63), new Object(), Map.of(1, 2)
+    };
+    for (Object value : values)
+      throwing(IllegalArgumentException.class, () -> db.query("select ?", value, 1));
     Api.ColumnSpec column = new Api.ColumnSpec("a", "INTEGER").default_(1L << 53);
     throwing(IllegalArgumentException.class, () -> createTable(db, column));
   }
@@ -154,9 +178,11 @@ public final class ClientTest {
   }
 
   private static void absentAndNull(TestProject project, Client db) {
-    createTable(db, new Api.ColumnSpec("a", "INTEGER").default_(7), new Api.ColumnSpec("b", "INTEGER"));
+    createTable(
+        db, new Api.ColumnSpec("a", "INTEGER").default_(7), new Api.ColumnSpec("b", "INTEGER"));
     db.row().insert("t", List.of(Map.of("b", 1), Collections.singletonMap("a", null))).execute();
-    equal(db.query("select a from t order by rowid").rows().stream().map(row -> row.get(0)).toList(),
+    equal(
+        db.query("select a from t order by rowid").rows().stream().map(row -> row.get(0)).toList(),
         Arrays.asList(7L, null));
     db.column().alter("t", "a").default_(null).execute();
     Api.Column column = db.table().get("t").execute().columns().get(0);
@@ -164,7 +190,9 @@ public final class ClientTest {
   }
 
   private static void cursors(TestProject project, Client db) {
-    String sql = "with recursive n(a) as (select 1 union all select a + 1 from n where a < ?) select a, a / 2.0 as b from n";
+    String sql =
+        "with recursive n(a) as (select 1 union all select a + 1 from n where a < ?) select a, a /"
+            + " 2.0 as b from n";
     for (long count : new long[] {1, 2_000, 2_001, 12_345}) {
       long seen = 0;
       try (Cursor rows = db.cursor(sql, count)) {
@@ -174,7 +202,8 @@ public final class ClientTest {
       }
       equal(seen, count);
     }
-    // Left before its end, it keeps nothing: more than a session may have are opened one after the other.
+    // Left before its end, it keeps nothing: more than a session may have are opened one after the
+    // other.
     for (int each = 0; each < 12; each++) {
       try (Cursor rows = db.cursor(sql, 5_000)) {
         rows.next();
@@ -187,30 +216,41 @@ public final class ClientTest {
   private static void batches(TestProject project, Client db) {
     createTable(db, new Api.ColumnSpec("a", "INTEGER").unique(true));
     List<Result> results =
-        db.batch(List.of(Statement.of("insert into t values (?)", 1), Statement.of("insert into t values (2) returning a")));
+        db.batch(
+            List.of(
+                Statement.of("insert into t values (?)", 1),
+                Statement.of("insert into t values (2) returning a")));
     equal(results.get(0).changes(), 1L);
     equal(results.get(1).one().get("a"), 2L);
     throwing(
         CinchException.ConstraintFailed.class,
-        () -> db.batch(List.of(Statement.of("insert into t values (3)"), Statement.of("insert into t values (1)"))));
+        () ->
+            db.batch(
+                List.of(
+                    Statement.of("insert into t values (3)"),
+                    Statement.of("insert into t values (1)"))));
     equal(count(db), 2L);
   }
 
   private static void transactions(TestProject project, Client db) {
     createTable(db, new Api.ColumnSpec("a", "INTEGER").unique(true));
-    db.transact(tx -> {
-      tx.execute("insert into t values (?)", 1);
-      tx.kv().set("k", 2.0).execute();
-      equal(count(tx), 1L);
-    });
+    db.transact(
+        tx -> {
+          tx.execute("insert into t values (?)", 1);
+          tx.kv().set("k", 2.0).execute();
+          equal(count(tx), 1L);
+        });
     equal(db.compute(ClientTest::count), 1L);
     IllegalStateException stop = new IllegalStateException("stop");
-    IllegalStateException stopped = throwing(
-        IllegalStateException.class,
-        () -> db.transact(tx -> {
-          tx.row().insert("t", List.of(Map.of("a", 2))).execute();
-          throw stop;
-        }));
+    IllegalStateException stopped =
+        throwing(
+            IllegalStateException.class,
+            () ->
+                db.transact(
+                    tx -> {
+                      tx.row().insert("t", List.of(Map.of("a", 2))).execute();
+                      throw stop;
+                    }));
     isTrue(stopped == stop);
     equal(count(db), 1L);
     equal(db.kv().get("k").execute().value(), 2.0);
@@ -223,14 +263,19 @@ public final class ClientTest {
       equal(count(tx.withTimeout(Duration.ofSeconds(60))), 2L);
     }
     equal(count(db), 1L);
-    throwing(CinchException.Cancelled.class, () -> db.transact(tx -> {
-      tx.execute("insert into t values (7)");
-      Thread.currentThread().interrupt();
-    }));
+    throwing(
+        CinchException.Cancelled.class,
+        () ->
+            db.transact(
+                tx -> {
+                  tx.execute("insert into t values (7)");
+                  Thread.currentThread().interrupt();
+                }));
     isTrue(Thread.interrupted());
     // Another one has its turn, and sees nothing of it.
     db.withTimeout(Duration.ofSeconds(30)).transact(tx -> equal(count(tx), 1L));
-    Transaction reading = db.begin(new TransactionOptions().readOnly().idle(Duration.ofSeconds(30)));
+    Transaction reading =
+        db.begin(new TransactionOptions().readOnly().idle(Duration.ofSeconds(30)));
     CinchException refusal = throwing(CinchException.class, () -> reading.execute("delete from t"));
     equal(refusal.kind(), Api.Kind.TRANSACTION_READ_ONLY);
     reading.rollback();
@@ -267,14 +312,16 @@ public final class ClientTest {
   private static void interruption(TestProject project, Client db) throws Exception {
     AtomicReference<Throwable> thrown = new AtomicReference<>();
     AtomicReference<Boolean> wasInterrupted = new AtomicReference<>();
-    Thread thread = new Thread(() -> {
-      try {
-        db.query(ENDLESS);
-      } catch (RuntimeException error) {
-        thrown.set(error);
-        wasInterrupted.set(Thread.currentThread().isInterrupted());
-      }
-    });
+    Thread thread =
+        new Thread(
+            () -> {
+              try {
+                db.query(ENDLESS);
+              } catch (RuntimeException error) {
+                thrown.set(error);
+                wasInterrupted.set(Thread.currentThread().isInterrupted());
+              }
+            });
     thread.start();
     waitForCalls(db, 1);
     thread.interrupt();
@@ -295,7 +342,8 @@ public final class ClientTest {
   private static void manyCalls(TestProject project, Client db) throws Exception {
     createTable(db, new Api.ColumnSpec("a", "INTEGER"));
     List<CompletableFuture<Result>> futures = new ArrayList<>();
-    for (int each = 0; each < 200; each++) futures.add(db.executeAsync("insert into t values (?)", each));
+    for (int each = 0; each < 200; each++)
+      futures.add(db.executeAsync("insert into t values (?)", each));
     List<Thread> threads = new ArrayList<>();
     for (int each = 0; each < 20; each++) {
       Thread thread = new Thread(() -> db.execute("insert into t values (1000)"));
@@ -316,15 +364,22 @@ public final class ClientTest {
   private static void progress(TestProject project, Client db) throws Exception {
     createTable(db, new Api.ColumnSpec("a", "INTEGER"));
     db.execute(
-        "with recursive n(a) as (select 1 union all select a + 1 from n where a < 50000) insert into t select a from n");
+        "with recursive n(a) as (select 1 union all select a + 1 from n where a < 50000) insert"
+            + " into t select a from n");
     Path folder = Files.createTempDirectory(project.folder, "out");
     List<Map<String, Object>> told = Collections.synchronizedList(new ArrayList<>());
-    db.withProgress(told::add).tenant().export(folder.resolve("t.csv").toString()).table("t").execute();
+    db.withProgress(told::add)
+        .tenant()
+        .export(folder.resolve("t.csv").toString())
+        .table("t")
+        .execute();
     isTrue(!told.isEmpty());
     IllegalStateException stop = new IllegalStateException("stop");
-    Client failing = db.withProgress(value -> {
-      throw stop;
-    });
+    Client failing =
+        db.withProgress(
+            value -> {
+              throw stop;
+            });
     IllegalStateException stopped =
         throwing(
             IllegalStateException.class,
@@ -343,7 +398,8 @@ public final class ClientTest {
     Transaction tx = db.begin();
     TestProject.kill(db);
     throwing(ConnectionLostException.class, () -> tx.query("select 1"));
-    ConnectionLostException still = throwing(ConnectionLostException.class, () -> db.query("select 1"));
+    ConnectionLostException still =
+        throwing(ConnectionLostException.class, () -> db.query("select 1"));
     isTrue(!still.isOutcomeUnknown());
     throwing(ConnectionLostException.class, tx::commit);
     equal(count(db), 0L);
@@ -371,12 +427,16 @@ public final class ClientTest {
 
   private static void noProject(TestProject project, Client db) {
     Path nowhere = project.folder.resolve("nowhere");
-    CinchException.NotFound error = throwing(CinchException.NotFound.class, () -> Client.connect(nowhere));
+    CinchException.NotFound error =
+        throwing(CinchException.NotFound.class, () -> Client.connect(nowhere));
     equal(error.kind(), Api.Kind.PROJECT_NOT_FOUND);
     equal(Connector.findProject(nowhere.resolve("deep")), project.folder);
     try (TestProject quiet = new TestProject()) {
-      throwing(ConnectionLostException.class, () -> new Connector().project(quiet.folder).start(false).connect());
-      List<String> failing = List.of("node", "-e", "console.error('no such luck'); process.exit(3)", "--");
+      throwing(
+          ConnectionLostException.class,
+          () -> new Connector().project(quiet.folder).start(false).connect());
+      List<String> failing =
+          List.of("node", "-e", "console.error('no such luck'); process.exit(3)", "--");
       Connector broken = new Connector().project(quiet.folder).command(failing);
       ConnectionLostException ended = throwing(ConnectionLostException.class, broken::connect);
       isTrue(ended.getMessage().contains("ended with 3: no such luck"));
@@ -409,7 +469,8 @@ public final class ClientTest {
   private static void waitForCalls(Client db, long count) {
     long giveUpAt = System.nanoTime() + Duration.ofSeconds(60).toNanos();
     while (db.project().stats().execute().inFlight() != count + 1) {
-      if (System.nanoTime() > giveUpAt) throw new AssertionError("there never were " + count + " calls under way");
+      if (System.nanoTime() > giveUpAt)
+        throw new AssertionError("there never were " + count + " calls under way");
     }
   }
 
@@ -432,7 +493,8 @@ public final class ClientTest {
   }
 
   private static void equal(Object found, Object wanted) {
-    if (!java.util.Objects.equals(found, wanted)) throw new AssertionError(found + " was found, " + wanted + " was wanted");
+    if (!java.util.Objects.equals(found, wanted))
+      throw new AssertionError(found + " was found, " + wanted + " was wanted");
   }
 
   private static void isTrue(boolean condition) {

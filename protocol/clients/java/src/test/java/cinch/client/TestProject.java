@@ -14,7 +14,8 @@ final class TestProject implements AutoCloseable {
   TestProject() throws IOException, InterruptedException {
     folder = Files.createTempDirectory("cinch-");
     List<String> daemon = Daemon.split(System.getenv("CINCHD"));
-    Path engine = Path.of(daemon.get(daemon.size() - 1)).resolveSibling("engine").resolve("engine.js");
+    Path engine =
+        Path.of(daemon.get(daemon.size() - 1)).resolveSibling("engine").resolve("engine.js");
     String script =
         "import('%s').then(engine => engine.createProject('%s'))".formatted(engine.toUri(), folder);
     Process node = new ProcessBuilder(daemon.get(0), "-e", script).inheritIO().start();

@@ -9,8 +9,8 @@ import java.util.List;
 import java.util.Objects;
 
 /**
- * Sends and reads each value of {@code protocol/vectors/values.json}, and tells of each whether it went well. The file is
- * named by {@code CINCH_VECTORS}, or found from this client's folder.
+ * Sends and reads each value of {@code protocol/vectors/values.json}, and tells of each whether it
+ * went well. The file is named by {@code CINCH_VECTORS}, or found from this client's folder.
  */
 public final class Vectors {
   private Vectors() {}
@@ -63,7 +63,8 @@ public final class Vectors {
 
   /** JSON does not tell 2.0 from 2, and an expression has no type that would. */
   private static boolean isEqual(Object found, Object wanted) {
-    if (found instanceof Long whole && wanted instanceof Double) return wanted.equals(whole.doubleValue());
+    if (found instanceof Long whole && wanted instanceof Double)
+      return wanted.equals(whole.doubleValue());
     return found instanceof byte[] bytes && wanted instanceof byte[] others
         ? Arrays.equals(bytes, others)
         : Objects.equals(found, wanted);
@@ -88,7 +89,8 @@ public final class Vectors {
       case "real" -> Double.valueOf(text);
       case "text" -> text;
       case "blob" -> HexFormat.of().parseHex(text);
-      default -> throw new IllegalArgumentException("a vector of another kind: " + vector.text("kind"));
+      default ->
+          throw new IllegalArgumentException("a vector of another kind: " + vector.text("kind"));
     };
   }
 
