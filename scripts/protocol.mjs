@@ -2,6 +2,7 @@ import fs from 'node:fs'
 import { openrpc } from '../dist/src/methods/openrpc.js'
 import { reference } from '../dist/src/methods/reference.js'
 import { goClient } from './clients/go.mjs'
+import { javaClient } from './clients/java.mjs'
 import { rustClient } from './clients/rust.mjs'
 import { typescriptClient } from './clients/typescript.mjs'
 
@@ -11,6 +12,7 @@ const generated = {
   'protocol/clients/go/methods_gen.go': goClient(openrpc()),
   'src/client/methods.ts': typescriptClient(openrpc()),
   'protocol/clients/rust/src/methods.rs': rustClient(openrpc()),
+  'protocol/clients/java/src/main/java/cinch/client/Api.java': javaClient(openrpc()),
 }
 const isCheck = process.argv.includes('--check')
 for (const [file, text] of Object.entries(generated)) {

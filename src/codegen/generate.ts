@@ -1,6 +1,7 @@
 import { nearMiss } from '../base/near-miss.ts'
 import { refuse } from '../base/refusal.ts'
 import { go } from './go.ts'
+import { java } from './java.ts'
 import { json } from './json.ts'
 import type { Model } from './model.ts'
 import { rust } from './rust.ts'
@@ -26,7 +27,7 @@ export interface GeneratedFile {
   readonly text: string
 }
 
-export const languages: readonly Language[] = [go, json, rust, typescript]
+export const languages: readonly Language[] = [go, java, json, rust, typescript]
 
 /** Generate code. The same model and options give the same bytes. */
 export function generate(name: string, model: Model, options: LanguageOptions = {}): GeneratedFile[] {
