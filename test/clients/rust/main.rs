@@ -45,6 +45,11 @@ fn main() -> Result<()> {
     schema.order_line.delete(&key)?;
     assert!(schema.order_line.delete(&key).is_err());
 
+    schema.order_line.insert_all((0..2_500).map(|line| NewOrderLine::new(7, line)))?;
+    assert_eq!(schema.order_line.list(&Listing::new())?.len(), 1_000);
+    let lines: Vec<i64> = schema.order_line.rows(None).map(|row| row.map(|row| row.line)).collect::<Result<_>>()?;
+    assert_eq!(lines, (0..2_500).collect::<Vec<_>>());
+
     schema.list.insert(NewList::new("key"))?;
     assert!(schema.list.get("key")?.is_some());
     let strict = schema.strict_types.insert(NewStrictTypes::new(i64::MIN, 2.0, "t", vec![1]))?;

@@ -209,23 +209,21 @@ impl Client {
     fn scope_params(&self, method: &str) -> Result<Vec<(&'static str, serde_json::Value)>> {
         // One that is not known, as a plugin's, is told everything, and refuses what it does not take.
         let accepted = taken_by(method).unwrap_or(takes::DATABASE | takes::BRANCH | takes::TENANT | takes::TRANSACTION);
-        if let Some(transaction) = &self.0.transaction {
-            if accepted & takes::TRANSACTION == 0 {
-                return Err(Error::NotInTransaction { method: method.into() });
-            }
-            // The transaction tells the tenant.
-            return Ok(vec![("transaction", transaction.id.as_str().into())]);
+        let transaction = self.0.transaction.as_ref().map(|transaction| &transaction.id);
+        if transaction.is_some() && accepted & takes::TRANSACTION == 0 {
+            return Err(Error::NotInTransaction { method: method.into() });
         }
         let Scope { database, branch, tenant } = &self.0.scope;
         let all = [
-            (takes::DATABASE, "database", database),
-            (takes::BRANCH, "branch", branch),
-            (takes::BRANCH_NAME, "name", branch),
-            (takes::TENANT, "tenant", tenant),
-            (takes::TENANT_NAME, "name", tenant),
+            (takes::DATABASE, "database", database.as_ref()),
+            (takes::BRANCH, "branch", branch.as_ref()),
+            (takes::BRANCH_NAME, "name", branch.as_ref()),
+            (takes::TENANT, "tenant", tenant.as_ref()),
+            (takes::TENANT_NAME, "name", tenant.as_ref()),
+            (takes::TRANSACTION, "transaction", transaction),
         ];
         let told = all.into_iter().filter(|(flag, ..)| accepted & flag != 0);
-        Ok(told.filter_map(|(_, param, name)| Some((param, name.as_deref()?.into()))).collect())
+        Ok(told.filter_map(|(_, param, name)| Some((param, name?.as_str().into()))).collect())
     }
 
     /// The one that a transaction was begun on, or else the one that there is, or a new one.

@@ -180,6 +180,8 @@ impl Connection {
             *writer = None;
             drop(writer);
             self.lose(&format!("the daemon does not read: {error}"));
+        } else if self.lost().is_some() {
+            *writer = None;
         }
         true
     }
@@ -215,7 +217,7 @@ impl Connection {
         match &self.stream {
             // It may be gone already.
             Stream::Socket(socket) => drop(socket.shutdown(Shutdown::Both)),
-            // Who is writing sees for himself that nobody reads.
+            // Who is just writing does it when he is done.
             Stream::Process(_) => drop(self.writer.try_lock().map(|mut writer| writer.take())),
         }
         for call in pending.into_values() {

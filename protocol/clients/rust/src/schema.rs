@@ -115,6 +115,23 @@ impl<R: TableRow> Table<R> {
         self.client.row().list(&asked)?.rows.into_iter().map(read).collect()
     }
 
+    /// All rows, or those that meet a condition, read a page at a time: each once, whatever is inserted or deleted meanwhile.
+    pub fn rows(&self, condition: Option<Json>) -> impl Iterator<Item = Result<R>> + '_ {
+        let mut next = Some(None);
+        let pages = std::iter::from_fn(move || {
+            let (table, cursor) = (R::TABLE.into(), next.take()?);
+            let asked = RowListParams { table, r#where: condition.clone(), cursor, ..RowListParams::default() };
+            Some(match self.client.row().list(&asked) {
+                Ok(page) => {
+                    next = page.next_cursor.map(Some);
+                    page.rows.into_iter().map(read).collect()
+                }
+                Err(error) => vec![Err(error)],
+            })
+        });
+        pages.flatten()
+    }
+
     /// Counts rows: all, or those that meet a condition.
     pub fn count(&self, condition: Option<Json>) -> Result<i64> {
         let asked = RowCountParams { table: R::TABLE.into(), r#where: condition, ..RowCountParams::default() };
@@ -188,14 +205,14 @@ impl<R: ViewRow> View<R> {
     }
 
     /// Its rows, however many: they come as they are read.
-    pub fn iter(&self) -> Result<impl Iterator<Item = Result<R>>> {
+    pub fn rows(&self) -> Result<impl Iterator<Item = Result<R>>> {
         let rows = self.client.query(&format!("select * from {}", R::QUOTED), ())?;
         Ok(rows.map(|row| read(row?.into())))
     }
 
     /// All its rows.
     pub fn list(&self) -> Result<Vec<R>> {
-        self.iter()?.collect()
+        self.rows()?.collect()
     }
 
     /// Counts its rows.

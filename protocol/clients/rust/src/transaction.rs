@@ -83,10 +83,11 @@ impl Client {
 }
 
 impl Transaction {
-    /// Commits: what was done is there for everybody.
+    /// Commits: what was done is there for everybody. Where that fails, it is rolled back.
     pub fn commit(self) -> Result<()> {
+        self.client.run("transaction.commit", &json!({}))?;
         self.open.end();
-        self.client.run("transaction.commit", &json!({}))
+        Ok(())
     }
 
     /// Rolls back: nothing is left.

@@ -165,6 +165,35 @@ fn a_transaction_is_whole_or_nothing() {
 }
 
 #[test]
+fn a_transaction_is_over_however_its_commit_ends() {
+    let project = Project::new();
+    let db = project.connect();
+    create_table(&db, &[("a", "INTEGER")]);
+    let token = CancellationToken::new();
+    let tx = db.with_cancellation(&token).begin().unwrap();
+    tx.execute("insert into t values (1)", ()).unwrap();
+    token.cancel();
+    assert!(matches!(tx.commit(), Err(Error::Cancelled { outcome_unknown: false })));
+    // Another one has its turn, and sees nothing of it.
+    let soon = db.with_timeout(Duration::from_secs(5));
+    assert_eq!(soon.transact(|tx| Ok::<_, Error>(count(tx))).unwrap(), 0);
+}
+
+#[test]
+fn a_transaction_does_not_go_to_another_tenant() {
+    let project = Project::new();
+    let db = project.connect().with_tenant("main");
+    create_table(&db, &[("a", "INTEGER")]);
+    db.tenant().create(&TenantCreateParams { name: "acme".into(), ..TenantCreateParams::default() }).unwrap();
+    let tx = db.begin().unwrap();
+    let error = tx.with_tenant("acme").execute("insert into t values (1)", ()).unwrap_err();
+    assert_eq!(error.kind(), Some(kinds::INVALID_VALUE));
+    tx.execute("insert into t values (1)", ()).unwrap();
+    tx.commit().unwrap();
+    assert_eq!((count(&db), count(&db.with_tenant("acme"))), (1, 0));
+}
+
+#[test]
 fn a_batch_is_whole_or_nothing() {
     let project = Project::new();
     let db = project.connect();
