@@ -70,7 +70,7 @@ describe('the lines for editors do what the page says', () => {
       `(princ (format "%S\\n" (plist-get (jsonrpc-request cinch 'query.run '(:sql "select 1 + 1")) :rows)))`,
       `(condition-case refused (jsonrpc-request cinch 'row.list '(:table "nowhere"))`,
       '  (jsonrpc-error (princ (format "%S\\n" (alist-get \'jsonrpc-error-code (cddr refused))))))',
-      `(princ (format "%S\\n" (jsonrpc-request cinch 'ping :jsonrpc-omit)))`,
+      `(princ (format "%S\\n" (jsonrpc-request cinch 'ping (make-hash-table))))`,
       '(jsonrpc-shutdown cinch)',
     ]
     const printed = await tried(

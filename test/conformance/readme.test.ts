@@ -5,7 +5,7 @@ import { errors } from '../../protocol/errors.ts'
 import { Limits } from '../../protocol/limits.ts'
 import { findPython, output, root, skipWithout } from '../e2e/foreign-support.ts'
 import { temporaryFolder, temporaryProject } from '../support/project.ts'
-import { framings, playedBy } from './played.ts'
+import { framings, playOverSocket } from './played.ts'
 import { type Block, blocks, environmentWith, readme, theBlock } from './readme.ts'
 import { difference, parseTranscript } from './transcripts.ts'
 
@@ -21,7 +21,7 @@ test.each(
   const lines: string[] = []
   for (const { line, text } of sessions)
     lines.push(...Array(line - lines.length - 1).fill(''), ...text.trimEnd().split('\n'))
-  await playedBy(parseTranscript('protocol/README.md', lines.join('\n')), 'a socket', framing)
+  await playOverSocket(parseTranscript('protocol/README.md', lines.join('\n')), framing)
 })
 
 describe('what the shell is told prints what the page says', () => {

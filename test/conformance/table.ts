@@ -34,16 +34,17 @@ export function tableOf(names: readonly string[], columns: readonly Column[]): T
     const lines = printed.trimEnd().split('\n')
     const outcome = new Map<string, string>()
     for (const line of lines) {
-      const [, word, name] = /^(ok|FAIL) (.*)$/.exec(line) ?? []
-      if (word === undefined || name === undefined) continue
-      if (outcome.has(name)) faults.push(`${language} says ${name} twice`)
-      outcome.set(name, word)
+      const [, word, said] = /^(ok|FAIL) (.*)$/.exec(line) ?? []
+      if (word === undefined || said === undefined) continue
+      // A failure may say why.
+      const name = names.find((each) => said === each || said.startsWith(`${each}: `))
+      if (name === undefined) faults.push(`${language} tries ${said}, which is no vector`)
+      else if (outcome.has(name)) faults.push(`${language} says ${name} twice`)
+      else outcome.set(name, word)
     }
     for (const name of names) {
       if (outcome.get(name) !== 'ok') faults.push(`${language}: ${name}: ${outcome.get(name) ?? 'not tried'}`)
     }
-    for (const name of outcome.keys())
-      if (!names.includes(name)) faults.push(`${language} tries ${name}, which is no vector`)
     const end = `${names.length} of ${names.length} vectors`
     if (lines.at(-1) !== end) faults.push(`${language} ends with ${lines.at(-1)}, not with ${end}`)
     return outcome

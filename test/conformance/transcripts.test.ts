@@ -3,19 +3,15 @@ import path from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { root } from '../e2e/foreign-support.ts'
 import { startDaemon } from '../support/daemon.ts'
-import { connectLine, framings, playedBy, ways } from './played.ts'
-import { parseTranscript, play, readTranscripts, type Step } from './transcripts.ts'
+import { connectLine, framings, playOverSocket, transcripts } from './played.ts'
+import { parseTranscript, play, type Step } from './transcripts.ts'
 
-const transcripts = readTranscripts(path.join(root, 'protocol/transcripts'))
-
-describe.each(ways)('over %s', (way) => {
-  describe.each(framings)('with %s', (framing) => {
-    test.each(transcripts.map((transcript) => [transcript.name, transcript] as const))(
-      '%s is answered as it says',
-      { timeout: 120_000 },
-      (_, transcript) => playedBy(transcript, way, framing),
-    )
-  })
+describe.each(framings)('over a socket, with %s', (framing) => {
+  test.each(transcripts.map((transcript) => [transcript.name, transcript] as const))(
+    '%s is answered as it says',
+    { timeout: 120_000 },
+    (_, transcript) => playOverSocket(transcript, framing),
+  )
 })
 
 test('every noun of the protocol stands in a transcript', () => {
@@ -52,12 +48,12 @@ describe('a transcript that says something else fails, and shows both', () => {
     ['a member too few', ping + pong.replace('{}', '{"a":1}'), /at result: a is missing/],
     [
       'a member too many',
-      ask('select 1') + '< {"jsonrpc":"2.0","id":1,"result":{"rows":[[1]]}}',
+      `${ask('select 1')}< {"jsonrpc":"2.0","id":1,"result":{"rows":[[1]]}}`,
       /at result: columns was not expected/,
     ],
     ['a row too few', ask('select 1') + rows('[]'), /at result\.rows: 0 elements were expected, 1 found/],
     ['more rows than there are', ask('select 1') + rows('[[1],[2],"..."]'), /2 elements were expected, 1 found/],
-    ['an error', ping + '< {"jsonrpc":"2.0","id":1,"error":"<object>"}', /result was not expected/],
+    ['an error', `${ping}< {"jsonrpc":"2.0","id":1,"error":"<object>"}`, /result was not expected/],
     ['no answer', `${ping}${pong}${ping}`, /nothing more was expected\n {2}expected: end\n {2}found: {4}\{/],
     [
       'no message where one is expected',
@@ -118,7 +114,7 @@ describe('a transcript that says something else fails, and shows both', () => {
       const at = steps.findLastIndex(({ mark, text }) => mark === '<' && text !== 'end')
       const { line, text } = steps[at] as Step
       const altered = steps.with(at, { ...(steps[at] as Step), text: text.replace('"2.0"', '"2.1"') })
-      const played = playedBy({ name, config, steps: altered }, 'a socket', 'lines')
+      const played = playOverSocket({ name, config, steps: altered }, 'lines')
       await expect(played).rejects.toThrow(`${name}:${line}: at jsonrpc: "2.1" was expected, "2.0" found`)
     },
   )
