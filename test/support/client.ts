@@ -19,7 +19,7 @@ export interface Refused {
   readonly [field: string]: any
 }
 
-type Framing = 'lines' | 'headers'
+export type Framing = 'lines' | 'headers'
 
 /**
  * A client that knows nothing of the daemon's own code: it writes bytes, reads messages of either framing, and matches
@@ -36,8 +36,6 @@ export class RawClient {
   /** The ids of answers in the order in which they came. */
   readonly order: Json[] = []
   #lastId = 0
-  #pieces: Buffer[] = []
-  #missingBytes = 0
   #isEnded = false
   readonly #pending = new Map<Json, (answer: Answer) => void>()
   readonly #unmatched: unknown[] = []
@@ -47,7 +45,7 @@ export class RawClient {
     this.input = input
     this.output = output
     this.framing = framing
-    input.on('data', (chunk: Buffer) => this.#read(chunk))
+    readMessages(input, framing, (message) => this.#take(message))
     output.on('error', () => {})
     this.ended = new Promise((resolve) => {
       const end = () => {
@@ -98,7 +96,7 @@ export class RawClient {
 
   /** Send one message, framed. */
   send(json: string): void {
-    this.write(this.framing === 'lines' ? `${json}\n` : `Content-Length: ${Buffer.byteLength(json)}\r\n\r\n${json}`)
+    this.write(framed(json, this.framing))
   }
 
   /** Send bytes as they are. */
@@ -138,23 +136,6 @@ export class RawClient {
     this.output.destroy()
   }
 
-  #read(chunk: Buffer): void {
-    this.#pieces.push(chunk)
-    this.#missingBytes -= chunk.length
-    if (this.framing === 'lines' ? !chunk.includes(10) : this.#missingBytes > 0) return
-    let received = this.#pieces.length === 1 ? chunk : Buffer.concat(this.#pieces)
-    for (;;) {
-      const cut = this.framing === 'lines' ? cutLine(received) : cutBody(received)
-      if (typeof cut === 'number') {
-        this.#missingBytes = cut
-        this.#pieces = [received]
-        return
-      }
-      received = cut.rest
-      this.#take(JSON.parse(cut.text))
-    }
-  }
-
   #take(message: unknown): void {
     const { id, method, params } = message as { id?: Json; method?: string; params?: unknown }
     const settle = id === undefined ? undefined : this.#pending.get(id)
@@ -172,6 +153,33 @@ export class RawClient {
     this.#waiting = []
     for (const wake of waiting) wake()
   }
+}
+
+/** Call `take` with each message that comes in, in their order. */
+export function readMessages(input: Readable, framing: Framing, take: (message: unknown) => void): void {
+  let pieces: Buffer[] = []
+  let missingBytes = 0
+  input.on('data', (chunk: Buffer) => {
+    pieces.push(chunk)
+    missingBytes -= chunk.length
+    if (framing === 'lines' ? !chunk.includes(10) : missingBytes > 0) return
+    let received = pieces.length === 1 ? chunk : Buffer.concat(pieces)
+    for (;;) {
+      const cut = framing === 'lines' ? cutLine(received) : cutBody(received)
+      if (typeof cut === 'number') {
+        missingBytes = cut
+        pieces = [received]
+        return
+      }
+      received = cut.rest
+      take(JSON.parse(cut.text))
+    }
+  })
+}
+
+/** The bytes of one message. */
+export function framed(json: string, framing: Framing): string {
+  return framing === 'lines' ? `${json}\n` : `Content-Length: ${Buffer.byteLength(json)}\r\n\r\n${json}`
 }
 
 interface Cut {
