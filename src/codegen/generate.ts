@@ -2,6 +2,7 @@ import { nearMiss } from '../base/near-miss.ts'
 import { refuse } from '../base/refusal.ts'
 import { json } from './json.ts'
 import type { Model } from './model.ts'
+import { python } from './python.ts'
 
 /** A language that code is generated for. */
 export interface Language {
@@ -21,7 +22,7 @@ export interface GeneratedFile {
   readonly text: string
 }
 
-export const languages: readonly Language[] = [json]
+export const languages: readonly Language[] = [json, python]
 
 /** Generate code. The same model and options give the same bytes. */
 export function generate(name: string, model: Model, options: LanguageOptions = {}): GeneratedFile[] {
