@@ -3,6 +3,7 @@ import { openrpc } from '../dist/src/methods/openrpc.js'
 import { reference } from '../dist/src/methods/reference.js'
 import { goClient } from './clients/go.mjs'
 import { javaClient } from './clients/java.mjs'
+import { pythonClient } from './clients/python.mjs'
 import { rustClient } from './clients/rust.mjs'
 import { typescriptClient } from './clients/typescript.mjs'
 
@@ -13,6 +14,7 @@ const generated = {
   'src/client/methods.ts': typescriptClient(openrpc()),
   'protocol/clients/rust/src/methods.rs': rustClient(openrpc()),
   'protocol/clients/java/src/main/java/cinch/client/Api.java': javaClient(openrpc()),
+  'protocol/clients/python/cinch/api.py': pythonClient(openrpc()),
 }
 const isCheck = process.argv.includes('--check')
 for (const [file, text] of Object.entries(generated)) {

@@ -4,6 +4,7 @@ import { go } from './go.ts'
 import { java } from './java.ts'
 import { json } from './json.ts'
 import type { Model } from './model.ts'
+import { python } from './python.ts'
 import { rust } from './rust.ts'
 import { typescript } from './typescript.ts'
 
@@ -27,7 +28,7 @@ export interface GeneratedFile {
   readonly text: string
 }
 
-export const languages: readonly Language[] = [go, java, json, rust, typescript]
+export const languages: readonly Language[] = [go, java, json, python, rust, typescript]
 
 /** Generate code. The same model and options give the same bytes. */
 export function generate(name: string, model: Model, options: LanguageOptions = {}): GeneratedFile[] {

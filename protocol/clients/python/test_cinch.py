@@ -25,6 +25,7 @@ from typing import Any, Dict, List, Optional, Tuple
 from unittest import mock
 
 import cinch
+from cinch._connection import Connection, SocketStream
 
 HERE = Path(__file__).resolve().parent
 SECONDS = 20.0
@@ -98,7 +99,7 @@ class Guard(cinch.Plugin):
 
     def __init__(self, client: cinch.Client) -> None:
         self.client = client
-        self.events: "queue.SimpleQueue[Dict[str, Any]]" = queue.SimpleQueue()
+        self.events: queue.SimpleQueue[Dict[str, Any]] = queue.SimpleQueue()
         self.methods = {
             "count": cinch.PluginMethod(
                 lambda params, scope: self.client.with_scope(**scope).count(params["table"]),
@@ -211,7 +212,7 @@ class Values(DaemonTest):
             (-math.inf, "real"),
             (-0.0, "real"),
             ("", "text"),
-            ("ä€😀\u2028\0\n\"\\", "text"),
+            ('ä€😀\u2028\0\n"\\', "text"),
             ('{"$int": "1"}', "text"),
             (b"", "blob"),
             (bytes(range(256)), "blob"),
@@ -321,7 +322,9 @@ class Calls(DaemonTest):
             self.db.query("select a from t where a = 9").one()
 
     def test_a_cursor_gives_every_row_and_keeps_none(self) -> None:
-        counting = "with recursive r(n) as (select 1 union all select n + 1 from r where n < {}) select n, 1.0 as f from r"
+        counting = (
+            "with recursive r(n) as (select 1 union all select n + 1 from r where n < {}) select n, 1.0 as f from r"
+        )
         cursor = self.db.cursor(counting.format(10_000), count=700)
         self.assertEqual(cursor.columns, ("n", "f"))
         self.assertEqual([n for n, _ in cursor], list(range(1, 10_001)))
@@ -761,7 +764,7 @@ class FakeDaemon:
         self.lines = ours.makefile("rb")
         test.addCleanup(ours.close)
         test.addCleanup(self.lines.close)
-        self.client = cinch.Client(cinch._Connection(cinch._SocketStream(theirs)), timeout=SECONDS)
+        self.client = cinch.Client(Connection(SocketStream(theirs)), timeout=SECONDS)
         test.addCleanup(self.client.close)
 
     def receive(self) -> Any:
@@ -909,8 +912,6 @@ class Misbehaviour(unittest.TestCase):
         self.assertEqual(len(calls.results()), 3_000)
         self.client.close()
         thread.join(SECONDS)
-
-
 
 
 if __name__ == "__main__":
