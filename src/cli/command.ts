@@ -1,6 +1,7 @@
 import type { Argv } from 'yargs'
 import type { MethodName, ParamsOf, ResultOf } from '../client/client.ts'
 import type { Context } from './context.ts'
+import { ddlText } from './ddl.ts'
 import type { Key } from './key.ts'
 import type { Output } from './output.ts'
 
@@ -11,6 +12,7 @@ export interface Globals {
   readonly branch?: string
   readonly tenant?: string
   readonly json: boolean
+  readonly quiet: boolean
   readonly tenantKey?: string
   readonly keyFile?: string
   readonly keyCommand?: string
@@ -150,9 +152,10 @@ export function showPlan(output: Output, plan: ResultOf<'schema.apply'>['plan'])
     rewritesTable: 'rewrites the table',
     needsProof: 'needs a proof',
   }
+  const { style } = output
   for (const { sql, danger = [] } of plan) {
-    if (danger.length > 0) output.line(`-- ${danger.map((each) => `${words[each]} (${each})`).join(', ')}`)
-    output.line(`${sql.replace(/;\s*$/, '')};`)
+    if (danger.length > 0) output.line(style.dim(`-- ${danger.map((each) => `${words[each]} (${each})`).join(', ')}`))
+    output.line(ddlText(`${sql.replace(/;\s*$/, '')};`, style))
   }
 }
 

@@ -7,7 +7,8 @@ import { CliError, UsageError } from './errors.ts'
 import { type Key, readKey, takeKeyFromEnvironment } from './key.ts'
 import { Output } from './output.ts'
 
-interface Scope {
+/** Where calls go. */
+export interface Scope {
   readonly database: string
   readonly branch: string
   readonly tenant: string
@@ -22,7 +23,7 @@ export class Context implements AsyncDisposable {
 
   constructor(args: Globals) {
     this.#args = args
-    this.output = new Output(args.json)
+    this.output = new Output(args.json, args.quiet)
   }
 
   /** The project's folder. */
@@ -55,11 +56,7 @@ export class Context implements AsyncDisposable {
   /** The same for a method whose name is only known at run time. */
   async rawCall(method: string, params: object): Promise<unknown> {
     const client = await this.client()
-    try {
-      return await client.rawRequest(method, params, this.output.progressOption)
-    } finally {
-      this.output.endProgress()
-    }
+    return this.output.withProgress((options) => client.rawRequest(method, params, options))
   }
 
   /** The key of an encrypted tenant, as the options or the environment say. */
@@ -107,7 +104,7 @@ export class Context implements AsyncDisposable {
   async #connect(): Promise<Client> {
     const { connect } = await import('../client/connect.ts')
     const [project, scope] = [await this.project(), await this.scope()]
-    return connect({
+    const client = await connect({
       project,
       scope,
       agreed: ({ server }) => {
@@ -117,6 +114,11 @@ export class Context implements AsyncDisposable {
         )
       },
     })
+    // Whoever calls again is given a new one.
+    void client.closed.then(() => {
+      this.#client = undefined
+    })
+    return client
   }
 }
 

@@ -91,6 +91,11 @@ const entries: readonly Entry[] = [
     load: async () => (await import('./commands/query.ts')).execute,
   },
   {
+    usage: 'shell',
+    summary: 'Type SQL at a prompt, or run what standard input holds',
+    load: async () => (await import('./commands/shell.ts')).shell,
+  },
+  {
     usage: 'codegen',
     summary: 'Write typed code for a branch’s tables and views',
     load: async () => (await import('./commands/codegen.ts')).codegen,
@@ -203,6 +208,7 @@ const globals = {
   branch: { type: 'string', requiresArg: true, describe: 'default: activeBranch of .cinchdb/config.json' },
   tenant: { type: 'string', requiresArg: true, describe: 'default: main' },
   json: { type: 'boolean', default: false, describe: 'print one JSON value, as the daemon answers; errors too' },
+  quiet: { type: 'boolean', default: false, describe: 'no notes and no progress: results, warnings and errors alone' },
   'key-file': { type: 'string', requiresArg: true, describe: 'a file with an encrypted tenant’s key' },
   'key-command': { type: 'string', requiresArg: true, describe: 'a command that prints the key' },
   'key-prompt': { type: 'boolean', describe: 'ask for the key' },

@@ -1,17 +1,17 @@
 import { once } from 'node:events'
 import process from 'node:process'
-import { ProgressText } from './progress.ts'
-import { styler, visible } from './style.ts'
+import { ProgressLine } from './progress.ts'
+import { type Style, styler } from './style.ts'
 import { recordText, tableText } from './table.ts'
 
 /** Where a command says things: results on standard output; notes, warnings and progress on standard error. */
 export class Output {
   readonly #isJson: boolean
-  /** While a call's progress is shown. */
-  #progressText: ProgressText | undefined
+  readonly #isQuiet: boolean
 
-  constructor(isJson: boolean) {
+  constructor(isJson: boolean, isQuiet: boolean) {
     this.#isJson = isJson
+    this.#isQuiet = isQuiet
   }
 
   /** The result of a command: one JSON value with `--json`, else what `show` prints. */
@@ -33,19 +33,29 @@ export class Output {
     if (!process.stdout.write(text)) await once(process.stdout, 'drain')
   }
 
+  /** How text of results is set off. */
+  get style(): Style {
+    return styler(process.stdout)
+  }
+
+  /** How many columns results have; undefined where there is no terminal, and lines may be as long as they like. */
+  get width(): number | undefined {
+    return process.stdout.columns
+  }
+
   /** Rows under their column names, aligned, as wide as the terminal. */
   table(columns: readonly string[], rows: readonly (readonly unknown[])[]): void {
-    this.line(tableText(columns, rows, { width: process.stdout.columns, style: styler(process.stdout) }))
+    this.line(tableText(columns, rows, { width: this.width, style: this.style }))
   }
 
   /** One thing: a name and a value a line. */
   record(value: object): void {
-    this.line(recordText(value, styler(process.stdout)))
+    this.line(recordText(value, this.style))
   }
 
-  /** What people may want to know and programs do not: silent with `--json`. */
+  /** What people may want to know and programs do not: silent with `--json` and `--quiet`. */
   note(text: string): void {
-    if (!this.#isJson) process.stderr.write(`${text}\n`)
+    if (!this.#isJson && !this.#isQuiet) process.stderr.write(`${text}\n`)
   }
 
   /** A note for somebody who is watching, such as a number of rows. */
@@ -57,20 +67,18 @@ export class Output {
     process.stderr.write(`cinch: ${text}\n`)
   }
 
-  /** What a call is given so that its progress is shown: something on a terminal, nothing elsewhere. */
-  get progressOption(): { onProgress?: (value: Record<string, unknown>) => void } {
-    if (this.#isJson || !process.stderr.isTTY) return {}
-    return { onProgress: (value) => this.#progress(value) }
+  /** Show where a call is, for as long as it runs: on a terminal, and nowhere else. */
+  async withProgress<T>(call: (options: ProgressOptions) => Promise<T>): Promise<T> {
+    if (this.#isJson || this.#isQuiet || !process.stderr.isTTY) return call({})
+    const line = new ProgressLine(process.stderr)
+    try {
+      return await call({ onProgress: (value) => line.show(value) })
+    } finally {
+      line.clear()
+    }
   }
+}
 
-  endProgress(): void {
-    if (this.#progressText) process.stderr.write('\r\x1b[K')
-    this.#progressText = undefined
-  }
-
-  #progress(value: Record<string, unknown>): void {
-    this.#progressText ??= new ProgressText()
-    const text = visible(this.#progressText.text(value, performance.now()))
-    process.stderr.write(`\r\x1b[K${text.slice(0, (process.stderr.columns ?? 80) - 1)}`)
-  }
+interface ProgressOptions {
+  readonly onProgress?: (value: Record<string, unknown>) => void
 }

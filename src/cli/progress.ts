@@ -1,4 +1,40 @@
+import type { WriteStream } from 'node:tty'
 import { sizeText } from './size.ts'
+import { visible } from './style.ts'
+import { cut } from './width.ts'
+
+const msBetweenDraws = 1_000
+
+/** A line of a terminal that tells where a long call is. It comes when there is something to tell, or after a second. */
+export class ProgressLine {
+  readonly #terminal: WriteStream
+  readonly #text = new ProgressText()
+  readonly #timer = setInterval(() => this.#draw(), msBetweenDraws).unref()
+  #value: Readonly<Record<string, unknown>> = { stage: 'working' }
+  #isDrawn = false
+
+  constructor(terminal: WriteStream) {
+    this.#terminal = terminal
+    this.#text.text(this.#value, performance.now())
+  }
+
+  show(value: Readonly<Record<string, unknown>>): void {
+    this.#value = value
+    this.#draw()
+  }
+
+  /** Take it away, as if it had not been. */
+  clear(): void {
+    clearInterval(this.#timer)
+    if (this.#isDrawn) this.#terminal.write('\r\x1b[K')
+  }
+
+  #draw(): void {
+    this.#isDrawn = true
+    const text = visible(this.#text.text(this.#value, performance.now()))
+    this.#terminal.write(`\r\x1b[K${cut(text, (this.#terminal.columns ?? 80) - 1)}`)
+  }
+}
 
 const barWidth = 24
 const secondsBeforeRate = 0.5
@@ -6,13 +42,13 @@ const secondsBeforeRate = 0.5
 /** What a long call says of where it is, as one line: a bar, how much of how much, how fast, and how much longer. */
 export class ProgressText {
   #stage: unknown
-  #from = { amount: 0, ms: 0 }
+  #from: { readonly amount: number; readonly ms: number } | undefined
 
   /** @param ms now, on a clock that only goes forward */
   text(value: Readonly<Record<string, unknown>>, ms: number): string {
     const { stage, done, bytes, pages, total, ...others } = value
     const amount = numberOf(bytes ?? pages ?? done)
-    if (stage !== this.#stage) {
+    if (this.#from === undefined || stage !== this.#stage) {
       this.#stage = stage
       this.#from = { amount, ms }
     }
@@ -29,6 +65,7 @@ export class ProgressText {
       ...Object.entries(others).map(([name, each]) => `${numberOf(each).toLocaleString('en')} ${name}`),
       rate > 0 ? `${shown(Math.round(rate))}/s` : '',
       rate > 0 && of !== undefined ? `${timeText((of - amount) / rate)} left` : '',
+      rate === 0 && Math.round(seconds) > 0 ? timeText(Math.round(seconds)) : '',
     ]
       .filter(Boolean)
       .join('  ')

@@ -1,5 +1,7 @@
+import { sizeText } from './size.ts'
 import { type Style, visible } from './style.ts'
 import { isNumeric, valueText } from './values.ts'
+import { cut, displayWidth } from './width.ts'
 
 export interface TableOptions {
   /** The terminal's; undefined where there is none and lines may be as long as they like. */
@@ -55,22 +57,6 @@ export function recordText(value: object, style: Style): string {
     .join('\n')
 }
 
-/** How many columns of a terminal a text takes. */
-export function displayWidth(text: string): number {
-  if (/^[\x20-\x7e]*$/.test(text)) return text.length
-  let width = 0
-  for (const { segment } of segmenter.segment(text)) width += isWide(segment) ? 2 : 1
-  return width
-}
-
-const segmenter = new Intl.Segmenter(undefined, { granularity: 'grapheme' })
-
-function isWide(grapheme: string): boolean {
-  return /^(\p{Emoji_Presentation}|.\ufe0f|\p{Script=Han}|\p{Script=Hiragana}|\p{Script=Katakana}|\p{Script=Hangul}|[\u3000-\u303e\uff01-\uff60\uffe0-\uffe6])/u.test(
-    grapheme,
-  )
-}
-
 function recordsText(columns: readonly string[], rows: readonly (readonly Cell[])[], style: Style): string {
   const titles = columns.map(visible)
   const widest = Math.max(...titles.map(displayWidth))
@@ -100,25 +86,29 @@ function widestThatFits(natural: readonly number[], room: number): number {
 
 function cellOf(value: unknown): Cell {
   const isNull = value === null || value === undefined
-  const text = isNull ? 'NULL' : visible(valueText(value))
+  const text = isNull ? 'NULL' : cellText(value)
   return { text, width: displayWidth(text), isNull, isNumber: isNumeric(value) }
 }
 
-function padded(cell: Cell, width: number, paint: (cell: Cell, text: string) => string): string {
-  const text = cell.width > width ? cut(cell.text, width) : cell.text
-  const padding = ' '.repeat(width - displayWidth(text))
-  return cell.isNumber ? padding + paint(cell, text) : paint(cell, text) + padding
+/** So many bytes of a blob are shown. */
+const maxBytes = 16
+
+function cellText(value: unknown): string {
+  // A text that reads NULL is told from NULL by its quotes, where there is no colour to do so.
+  if (value === 'NULL') return "'NULL'"
+  const bytes = typeof value === 'object' && value !== null && '$blob' in value ? bytesOf(value.$blob) : undefined
+  if (bytes === undefined || bytes.length <= maxBytes) return visible(valueText(value))
+  return `x'${bytes.subarray(0, maxBytes).toString('hex')}…' (${sizeText(bytes.length)})`
 }
 
-function cut(text: string, width: number): string {
-  let kept = ''
-  let taken = 0
-  for (const { segment } of segmenter.segment(text)) {
-    taken += isWide(segment) ? 2 : 1
-    if (taken > width - 1) break
-    kept += segment
-  }
-  return `${kept}…`
+function bytesOf(base64: unknown): Buffer {
+  return Buffer.from(String(base64), 'base64')
+}
+
+function padded(cell: Cell, width: number, paint: (cell: Cell, text: string) => string): string {
+  const text = cut(cell.text, width)
+  const padding = ' '.repeat(width - displayWidth(text))
+  return cell.isNumber ? padding + paint(cell, text) : paint(cell, text) + padding
 }
 
 /** `createdAt` → `created at` */

@@ -1,9 +1,9 @@
 import type { Argv } from 'yargs'
-import type { ResultOf } from '../../client/client.ts'
 import { call, command, confirmed, optional, required, showPlan, text, texts, yesOption } from '../command.ts'
-import { CliError } from '../errors.ts'
+import { followed } from '../drain.ts'
 import { limitOption } from '../limit.ts'
-import type { Output } from '../output.ts'
+import { mergeCommand, refuseConflicts, showMerge } from '../merge-report.ts'
+import { graph } from './branch-graph.ts'
 
 const name = optional('default: the active one')
 
@@ -80,15 +80,20 @@ export const branch = [
       },
     ),
   ),
+  graph,
   command(
     'status [name]',
     'Tell where a branch stands, and how many of its files have followed',
-    (parser) => parser.positional('name', name),
-    call(
-      'branch.status',
-      ({ name }) => ({ name }),
-      (output, { head, files }) => output.record({ head, ...files }),
-    ),
+    (parser) =>
+      parser.positional('name', name).option('wait', {
+        type: 'boolean',
+        default: false,
+        describe: 'until every file has followed that does not wait for its own use',
+      }),
+    async (context, { name, wait }) => {
+      const status = wait ? await followed(context, name) : await context.call('branch.status', { name })
+      context.output.result(status, () => context.output.record({ head: status.head, ...status.files }))
+    },
   ),
   command(
     'rename <name> <new-name>',
@@ -142,7 +147,15 @@ export const branch = [
       const resolutions = resolutionsOf(ours, theirs)
       const options = { source, target: into, deleteSource, dryRun, message, resolutions }
       const result = await context.call('branch.merge', options)
-      context.output.result(result, () => showMerge(context.output, result, `Merged ${source} into ${into ?? 'main'}`))
+      const target = into ?? 'main'
+      context.output.result(result, () =>
+        showMerge(context.output, result, {
+          done: `Merged ${source} into ${target}`,
+          ours: target,
+          theirs: source,
+          command: mergeCommand(['merge', source, ...(into ? ['--into', into] : [])], args),
+        }),
+      )
       refuseConflicts(result)
     },
   ),
@@ -151,16 +164,22 @@ export const branch = [
     'Take back a change set of a branch’s history',
     (parser) =>
       mergeOptions(parser.positional('change-set', required('as branch history shows it')).positional('name', name)),
-    async (context, { changeSet, name, dryRun, message, ours, theirs }) => {
+    async (context, args) => {
+      const { changeSet, name, dryRun, message, ours, theirs } = args
       const resolutions = resolutionsOf(ours, theirs)
       const result = await context.call('branch.revert', { changeSet, name, dryRun, message, resolutions })
-      context.output.result(result, () => showMerge(context.output, result, `Reverted ${changeSet}`))
+      context.output.result(result, () =>
+        showMerge(context.output, result, {
+          done: `Reverted ${changeSet}`,
+          ours: 'as it is',
+          theirs: 'taken back',
+          command: mergeCommand(['revert', changeSet, ...(name ? [name] : [])], args),
+        }),
+      )
       refuseConflicts(result)
     },
   ),
 ]
-
-type MergeResult = ResultOf<'branch.merge'>
 
 function mergeOptions<A>(parser: Argv<A>) {
   return parser
@@ -180,31 +199,4 @@ function resolutionsOf(ours: readonly string[] = [], theirs: readonly string[] =
     ...ours.map((path) => ({ path, take: 'ours' as const })),
     ...theirs.map((path) => ({ path, take: 'theirs' as const })),
   ]
-}
-
-function showMerge(output: Output, result: MergeResult, done: string): void {
-  const { status, fastForward, plan, conflicts, tenantsToProve, changeSet } = result
-  switch (status) {
-    case 'upToDate':
-      return output.note('Nothing to do: it is there already.')
-    case 'conflicts':
-      return output.table(
-        ['conflict', 'ours', 'theirs', 'why'],
-        conflicts.map(({ path, ours, theirs, reason }) => [path, JSON.stringify(ours), JSON.stringify(theirs), reason]),
-      )
-    case 'planned':
-      showPlan(output, plan)
-      if (tenantsToProve > 0) output.line(`-- the rows of ${tenantsToProve} tenants are looked at first`)
-      return output.note(`Nothing was changed: this is a dry run${fastForward ? ' of a fast-forward' : ''}.`)
-    case 'merged':
-      return output.note(`${done}${fastForward ? ' (fast-forward)' : ''}: change set ${changeSet}.`)
-  }
-}
-
-function refuseConflicts({ status, conflicts }: MergeResult): void {
-  if (status !== 'conflicts') return
-  const count = conflicts.length === 1 ? '1 conflict' : `${conflicts.length} conflicts`
-  throw new CliError('conflicts', `${count}; nothing was changed`, {
-    hint: 'settle each with --ours PATH or --theirs PATH',
-  })
 }
