@@ -1,4 +1,5 @@
-import type { Client, MethodName, ParamsOf, RequestOptions, ResultOf } from '../../client/client.ts'
+import type { Client, MethodName, ParamsOf, ResultOf } from '../../client/client.ts'
+import type { RequestOptions } from '../../client/connection.ts'
 import type { Context, Scope } from '../context.ts'
 import { CliError } from '../errors.ts'
 

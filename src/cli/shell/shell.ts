@@ -89,7 +89,7 @@ export class Shell {
   }
 
   async #stream(statement: Statement): Promise<Found> {
-    const cursor = await Cursor.open(await this.session.client(), statement)
+    const cursor = await Cursor.open(await this.session.client(), { ...statement })
     const count = await showRowsAsTheyCome(this.output, cursor, this.#formatOptions)
     return { count, truncated: cursor.isTruncated }
   }
