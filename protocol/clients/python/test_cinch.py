@@ -17,6 +17,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import unittest
@@ -634,15 +635,30 @@ class Keys(DaemonTest):
 
 
 class Readme(DaemonTest):
-    def test_the_example_of_the_readme_runs(self) -> None:
-        (example,) = re.findall(r"^```python\n(.*?)^```", (HERE / "README.md").read_text("utf-8"), re.S | re.M)
+    def run_example(self, example: str) -> List[str]:
         output = io.StringIO()
         with mock.patch.dict(os.environ, CINCH_PROJECT=str(self.project)), contextlib.redirect_stdout(output):
             exec(compile(example, "README.md", "exec"), {})
-        lines = output.getvalue().splitlines()
+        return output.getvalue().splitlines()
+
+    def test_the_examples_of_the_readme_run(self) -> None:
+        readme = (HERE / "README.md").read_text("utf-8")
+        first, for_asyncio, generated = re.findall(r"^```python\n(.*?)^```", readme, re.S | re.M)
+        lines = self.run_example(first)
         greeting = f"{{'text': 'hello', 'seen': {2**60}}} 1 ['greeting']"
         self.assertEqual(lines[:3], ["good evening 2.0", "3 notes of acme, 1 of main", greeting])
         self.assertTrue(lines[3].startswith("sqlError 1300"), lines[3])
+
+        self.connect().delete_where("note", {"weight": {"gt": 3}})
+        self.assertEqual(self.run_example(for_asyncio), ["from a task 4.0", "10 ['main']"])
+
+        (file,) = self.connect().api.codegen.generate(language="python")["files"]
+        folder = Path(tempfile.mkdtemp(prefix="cinch-"))
+        self.addCleanup(shutil.rmtree, folder)
+        (folder / "shop").mkdir()
+        (folder / "shop" / file["path"]).write_text(file["text"], "utf-8")
+        with mock.patch.object(sys, "path", [str(folder), *sys.path]):
+            self.assertEqual(self.run_example(generated), ["typed, and changed 900.0"])
 
 
 class Life(DaemonTest):

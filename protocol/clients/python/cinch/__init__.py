@@ -10,8 +10,7 @@
 
 It speaks JSON-RPC 2.0, one JSON object a line, over the daemon's Unix socket or over the pipes of a `cinchd --stdio`
 that it starts. Calls wait for their answer; one `Client` can be shared by threads, whose calls overlap. `cinch.aio` is the
-same for asyncio, `cinch.api` has every method of the daemon with its types, and `cinch.compat` is for those who come from
-CinchDB.
+same for asyncio, and `cinch.api` has every method of the daemon with its types.
 
 Values go both ways as they are: `None`, `bool`, `int` (64 bits), `float`, `str` and `bytes`.
 """
