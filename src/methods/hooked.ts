@@ -7,8 +7,11 @@ import type { Fetched } from '../query/cursor.ts'
 import { JsonText, type Method } from '../rpc/contract.ts'
 import type { Call } from './method.ts'
 
+/** What a call may be refused with because a plugin that looks at results does not do as it should. */
+export const hookFailures = ['pluginFailed', 'pluginTimedOut'] as const
+
 /** What running statements of a client may be refused with for a plugin’s sake. */
-export const hookRefusals = ['queryVetoed', 'pluginFailed', 'pluginTimedOut'] as const
+const hookRefusals = ['queryVetoed', ...hookFailures] as const
 
 /**
  * Declare a method that runs SQL of a client: one statement, or several in `statements`. Plugins may look at it before and

@@ -12,7 +12,7 @@ import {
 import { type Params, type RowSet, requireDistinct } from '../query/execute.ts'
 import type { RowText } from '../query/process-lane.ts'
 import { JsonText } from '../rpc/contract.ts'
-import { fetchHooked, hookRefusals, statement } from './hooked.ts'
+import { fetchHooked, hookFailures, statement } from './hooked.ts'
 import {
   type Call,
   decodeParams,
@@ -187,7 +187,7 @@ export const fetch = method({
     done: z.boolean().describe('there are no more, and the cursor is closed; false: there may be more'),
     truncated: z.literal(true).optional().describe('there were more than maxRows'),
   }),
-  refusals: [...sqlRefusals, ...hookRefusals, 'cursorNotFound'],
+  refusals: [...sqlRefusals, ...hookFailures, 'cursorNotFound'],
   handle: async (call, { cursor, count }) => {
     const fetch = () => call.engine.cursors.fetch(call.owner, cursor, count, call.signal)
     const { rowText, done, truncated } = await fetchHooked(call, cursor, fetch)
