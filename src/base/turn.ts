@@ -1,7 +1,6 @@
 import os from 'node:os'
 
 let startedAt = 0
-let endedAt = 0
 let latest = 0
 let isOpen = false
 let heard: object | undefined
@@ -21,9 +20,10 @@ const awakeMs = os.availableParallelism() > 1 ? 0.2 : 0
 
 /** What a connection has sent begins to be taken up. */
 export function nextTurn(connection: object): void {
+  const answeredAt = latest
   startedAt = lookAtClock()
   isOpen = true
-  if (!isAwake && startedAt - endedAt < awakeMs) {
+  if (!isAwake && startedAt - answeredAt < awakeMs) {
     isAwake = true
     setImmediate(stayAwake)
   }
@@ -38,12 +38,11 @@ export function endTurn(): void {
   const work = afterwards
   afterwards = undefined
   work?.()
-  endedAt = performance.now()
 }
 
 /** While something is to be done at once, Node looks for what has arrived and does not wait for it. */
 function stayAwake(): void {
-  if (performance.now() - endedAt < awakeMs) setImmediate(stayAwake)
+  if (performance.now() - latest < awakeMs) setImmediate(stayAwake)
   else isAwake = false
 }
 
