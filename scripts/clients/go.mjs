@@ -1,28 +1,10 @@
+import { byHand, lower, methodsByNoun, ofScope, oneLine, singular } from './document.mjs'
+
 /** Write the typed surface of the Go client, as gofmt would have it, from the OpenRPC document. */
 export function goClient(document) {
   return new GoClient(document).text()
 }
 
-/** Methods whose shape depends on a parameter, or that belong to the connection: written by hand, or by Call alone. */
-const byHand = new Set([
-  'initialize',
-  'shutdown',
-  'session.setScope',
-  'query.run',
-  'query.execute',
-  'query.batch',
-  'query.open',
-  'query.fetch',
-  'query.close',
-  'transaction.begin',
-  'transaction.commit',
-  'transaction.rollback',
-  // The client answers no hooks.
-  'plugin.register',
-  'plugin.unregister',
-])
-
-const ofScope = new Set(['database', 'branch', 'tenant', 'transaction', 'timeoutMs', 'progressToken'])
 const tagged = new Set(['Value', 'Key', 'KvValue'])
 const known = { Row: 'Row', Where: 'Where', Scope: 'Scope', Columns: '[]ResultColumn' }
 const initialisms = { id: 'ID', ids: 'IDs', sql: 'SQL', kv: 'KV', rpc: 'RPC', ttl: 'TTL', pid: 'PID', json: 'JSON' }
@@ -36,12 +18,7 @@ class GoClient {
   }
 
   text() {
-    const nouns = new Map()
-    for (const method of this.#document.methods) {
-      if (byHand.has(method.name)) continue
-      const noun = method.name.includes('.') ? method.name.split('.')[0] : ''
-      nouns.set(noun, [...(nouns.get(noun) ?? []), method])
-    }
+    const nouns = methodsByNoun(this.#document, byHand)
     const functions = [...nouns].flatMap(([noun, methods]) => methods.map((method) => this.#method(noun, method)))
     const own = [...nouns.keys()].filter((noun) => noun !== '' && noun !== 'query')
     return [
@@ -275,20 +252,6 @@ function pascal(name) {
     .join('')
 }
 
-function singular(name) {
-  if (name.endsWith('ies')) return `${name.slice(0, -3)}y`
-  if (name.endsWith('s') && !name.endsWith('ss')) return name.slice(0, -1)
-  return `${name}Item`
-}
-
 function sentence(text) {
   return text && `${oneLine(text)}.`
-}
-
-function oneLine(text) {
-  return text.replaceAll(/\s*\n\s*/g, ' ')
-}
-
-function lower(text) {
-  return text.slice(0, 1).toLowerCase() + text.slice(1)
 }

@@ -1,28 +1,10 @@
+import { filled, listed, width } from '../../dist/src/codegen/java-layout.js'
+import { byHand, lower, methodsByNoun, ofScope, pascal, singular } from './document.mjs'
+
 /** Write the typed surface of the Java client from the OpenRPC document. */
 export function javaClient(document) {
   return new JavaClient(document).text()
 }
-
-/** Methods whose shape depends on a parameter, or that belong to the connection: written by hand, or by call alone. */
-const byHand = new Set([
-  'initialize',
-  'shutdown',
-  'session.setScope',
-  'query.run',
-  'query.execute',
-  'query.batch',
-  'query.open',
-  'query.fetch',
-  'query.close',
-  'transaction.begin',
-  'transaction.commit',
-  'transaction.rollback',
-  // The client answers no hooks.
-  'plugin.register',
-  'plugin.unregister',
-])
-
-const ofScope = new Set(['database', 'branch', 'tenant', 'transaction', 'timeoutMs', 'progressToken'])
 
 /** Results that many methods have, by the names of their fields. */
 const shared = {
@@ -35,9 +17,6 @@ const shared = {
   count: ['Count', 'How many there are, or were.'],
 }
 
-/** Columns of a line, as google-java-format has them. */
-const width = 100
-
 const reserved = new Set(['class', 'default', 'import', 'new', 'null', 'package', 'switch'])
 
 class JavaClient {
@@ -49,12 +28,7 @@ class JavaClient {
   }
 
   text() {
-    const nouns = new Map()
-    for (const method of this.#document.methods) {
-      if (byHand.has(method.name)) continue
-      const noun = method.name.includes('.') ? method.name.split('.')[0] : ''
-      nouns.set(noun, [...(nouns.get(noun) ?? []), method])
-    }
+    const nouns = methodsByNoun(this.#document, byHand)
     const own = nouns.get('') ?? []
     nouns.delete('')
     const groups = [...nouns].map(([noun, methods]) => this.#noun(noun, methods))
@@ -392,32 +366,6 @@ function doc(indent, text, tags) {
   return [`${indent}/**`, ...lines, `${indent} */`].join('\n')
 }
 
-/** Words in lines of the usual width; all but the first are indented. */
-function filled(text, margin, indent = '') {
-  const lines = []
-  let line = margin
-  let isEmpty = true
-  for (const word of text.split(/ (?![^{]*\})/)) {
-    if (!isEmpty && line.length + 1 + word.length > width) {
-      lines.push(line)
-      line = margin + indent
-      isEmpty = true
-    }
-    line += isEmpty ? word : ` ${word}`
-    isEmpty = false
-  }
-  return [...lines, line]
-}
-
-/** What stands in brackets: in one line, in the next one, or in one for each, whichever is the first to have room. */
-function listed(head, items, tail) {
-  const line = `${head}${items.join(', ')}${tail}`
-  if (line.length <= width || items.length === 0) return line
-  const margin = ' '.repeat(head.length - head.trimStart().length + 4)
-  const next = `${margin}${items.join(', ')}${tail}`
-  return `${head}\n${next.length <= width ? next : `${margin}${items.join(`,\n${margin}`)}${tail}`}`
-}
-
 /** Text as Javadoc takes it. */
 function clean(text) {
   return text
@@ -437,13 +385,6 @@ function identifier(name) {
   return reserved.has(name) ? `${name}_` : name
 }
 
-function pascal(name) {
-  return name
-    .split('.')
-    .map((part) => part.slice(0, 1).toUpperCase() + part.slice(1))
-    .join('')
-}
-
 function words(name) {
   return name.replaceAll(/([a-z])([A-Z])/g, '$1 $2').toLowerCase()
 }
@@ -455,20 +396,10 @@ function constant(name) {
     .toUpperCase()
 }
 
-function singular(name) {
-  if (name.endsWith('ies')) return `${name.slice(0, -3)}y`
-  if (name.endsWith('s') && !name.endsWith('ss')) return name.slice(0, -1)
-  return `${name}Item`
-}
-
 function sentence(text) {
   return `${text.slice(0, 1).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? '' : '.'}`
 }
 
 function last(reference) {
   return reference.split('/').at(-1)
-}
-
-function lower(text) {
-  return text.slice(0, 1).toLowerCase() + text.slice(1)
 }

@@ -1,3 +1,5 @@
+import { methodsByNoun, oneLine, pascal, singular } from './document.mjs'
+
 /** Write the typed surface of the Python client, as `ruff format` would have it, from the OpenRPC document. */
 export function pythonClient(document) {
   return new PythonClient(document).text()
@@ -27,15 +29,10 @@ class PythonClient {
   }
 
   text() {
-    const nouns = new Map([['', []]])
-    for (const method of this.#document.methods) {
-      if (byHand.has(method.name)) continue
-      const noun = method.name.includes('.') ? method.name.split('.')[0] : ''
-      nouns.set(noun, [...(nouns.get(noun) ?? []), method])
-    }
+    const nouns = methodsByNoun(this.#document, byHand)
     const classes = ['', 'Async'].flatMap((kind) => [
       ...[...nouns].filter(([noun]) => noun !== '').map(([noun, methods]) => this.#noun(kind, noun, methods)),
-      this.#api(kind, [...nouns.keys()].filter(Boolean), nouns.get('')),
+      this.#api(kind, [...nouns.keys()].filter(Boolean), nouns.get('') ?? []),
     ])
     const types = [...this.#types].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, text]) => text)
     return `${[head, ...types, ...classes].join('\n\n\n')}\n`
@@ -273,23 +270,6 @@ function word(name) {
   return keywords.has(snake) ? `${snake}_` : snake
 }
 
-function pascal(name) {
-  return name
-    .split('.')
-    .map((part) => part.slice(0, 1).toUpperCase() + part.slice(1))
-    .join('')
-}
-
-function singular(name) {
-  if (name.endsWith('ies')) return `${name.slice(0, -3)}y`
-  if (name.endsWith('s') && !name.endsWith('ss')) return name.slice(0, -1)
-  return `${name}Item`
-}
-
 function sentence(text) {
   return `${text.slice(0, 1).toUpperCase()}${oneLine(text).slice(1).replace(/\.$/, '')}.`
-}
-
-function oneLine(text) {
-  return text.replaceAll(/\s*\n\s*/g, ' ')
 }

@@ -1,28 +1,10 @@
+import { byHand, lower, methodsByNoun, ofScope, oneLine, singular } from './document.mjs'
+
 /** Write the typed surface of the Rust client, as rustfmt would have it, from the OpenRPC document. */
 export function rustClient(document) {
   return new RustClient(document).text()
 }
 
-/** Methods whose shape depends on a parameter, or that belong to the connection: written by hand, or by `call` alone. */
-const byHand = new Set([
-  'initialize',
-  'shutdown',
-  'session.setScope',
-  'query.run',
-  'query.execute',
-  'query.batch',
-  'query.open',
-  'query.fetch',
-  'query.close',
-  'transaction.begin',
-  'transaction.commit',
-  'transaction.rollback',
-  // The client answers no hooks.
-  'plugin.register',
-  'plugin.unregister',
-])
-
-const ofScope = new Set(['database', 'branch', 'tenant', 'transaction', 'timeoutMs', 'progressToken'])
 const known = { Value: 'Value', Key: 'Key', KvValue: 'Json', Row: 'Record', Where: 'Json', TenantKey: 'TenantKey' }
 const keywords = new Set(['as', 'const', 'in', 'match', 'ref', 'type', 'use', 'where'])
 const anything = 'serde_json::Value'
@@ -36,12 +18,7 @@ class RustClient {
   }
 
   text() {
-    const nouns = new Map()
-    for (const method of this.#document.methods) {
-      if (byHand.has(method.name)) continue
-      const noun = method.name.includes('.') ? method.name.split('.')[0] : 'query'
-      nouns.set(noun, [...(nouns.get(noun) ?? []), method])
-    }
+    const nouns = methodsByNoun(this.#document, byHand, 'query')
     const { query, ...own } = Object.fromEntries(nouns)
     const calls = Object.entries(own).map(([noun, methods]) => this.#noun(noun, methods))
     const ofClient = query.map((method) => this.#method('self', method))
@@ -230,21 +207,11 @@ function camel(name) {
   return name.replaceAll(/_(.)/g, (_, letter) => letter.toUpperCase())
 }
 
-function singular(name) {
-  if (name.endsWith('ies')) return `${name.slice(0, -3)}y`
-  if (name.endsWith('s') && !name.endsWith('ss')) return name.slice(0, -1)
-  return `${name}Item`
-}
-
 function sentence(text) {
   return `${text.slice(0, 1).toUpperCase()}${text.slice(1)}.`
 }
 
 /** Text as it stands in documentation, where brackets would be links and tags. */
 function doc(text) {
-  return text.replaceAll(/\s*\n\s*/g, ' ').replaceAll(/[[\]<>\\*`]/g, '\\$&')
-}
-
-function lower(text) {
-  return text.slice(0, 1).toLowerCase() + text.slice(1)
+  return oneLine(text).replaceAll(/[[\]<>\\*`]/g, '\\$&')
 }

@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process'
+import { nounOf, oneLine, pascal } from './document.mjs'
 
 /** Write the typed surface of the TypeScript client from the OpenRPC document, in this project's format. */
 export function typescriptClient(document) {
@@ -44,13 +45,13 @@ class TypescriptClient {
     return [
       '// Written by scripts/protocol from protocol/openrpc.json; do not edit.',
       "import type { CallOptions } from './cinch.ts'\nimport type { Key, KvValue, KvValueInput, ResultColumn, Row, RowInput, StatementParams, Value, Where } from './values.ts'",
-      `/** Every method, by its name on the wire. */\nexport interface Methods {${methods.map(({ name }) => `'${name}': { params: ${typeName(name)}Params; result: ${typeName(name)}Result }`).join('\n')}}`,
+      `/** Every method, by its name on the wire. */\nexport interface Methods {${methods.map(({ name }) => `'${name}': { params: ${pascal(name)}Params; result: ${pascal(name)}Result }`).join('\n')}}`,
       'export type MethodName = keyof Methods',
       "export type ParamsOf<M extends MethodName> = Methods[M]['params']",
       "export type ResultOf<M extends MethodName> = Methods[M]['result']",
       scopesText(methods),
       'type Call = <M extends MethodName>(method: M, params: ParamsOf<M>, options?: CallOptions) => Promise<ResultOf<M>>',
-      `/** The daemon’s methods, by what they are about. */\nexport abstract class Nouns {${surface.map(([noun]) => `readonly ${noun}: ${typeName(noun)}Methods`).join('\n')}\n\nconstructor() {const call: Call = (method, params, options) => this.call(method, params, options)\n${surface.map(([noun]) => `this.${noun} = new ${typeName(noun)}Methods(call)`).join('\n')}}\n\nabstract call<M extends MethodName>(method: M, params: ParamsOf<M>, options?: CallOptions): Promise<ResultOf<M>>}`,
+      `/** The daemon’s methods, by what they are about. */\nexport abstract class Nouns {${surface.map(([noun]) => `readonly ${noun}: ${pascal(noun)}Methods`).join('\n')}\n\nconstructor() {const call: Call = (method, params, options) => this.call(method, params, options)\n${surface.map(([noun]) => `this.${noun} = new ${pascal(noun)}Methods(call)`).join('\n')}}\n\nabstract call<M extends MethodName>(method: M, params: ParamsOf<M>, options?: CallOptions): Promise<ResultOf<M>>}`,
       ...surface.map(([noun, methods]) => nounText(noun, methods)),
       ...shapes,
       ...[...this.#types].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, text]) => text),
@@ -59,7 +60,7 @@ class TypescriptClient {
 
   /** What a method takes and gives. */
   #shapes({ name, params, result }) {
-    const type = typeName(name)
+    const type = pascal(name)
     const own = params.filter((param) => !ofClient.has(param.name) || (param.required && param.name === 'transaction'))
     const properties = Object.fromEntries(own.map((param) => [param.name, param.schema]))
     const required = own.filter((param) => param.required).map((param) => param.name)
@@ -159,21 +160,10 @@ function scopesText(methods) {
 function nounText(noun, methods) {
   const functions = methods.map(({ name, summary, params }) => {
     const isOptional = !params.some((param) => param.required)
-    const type = `${typeName(name)}Params`
-    return `/** ${oneLine(summary)} */\n${name.split('.')[1]}(params: ${type}${isOptional ? ' = {}' : ''}, options?: CallOptions): Promise<${typeName(name)}Result> { return this.#call('${name}', params, options) }`
+    const type = `${pascal(name)}Params`
+    return `/** ${oneLine(summary)} */\n${name.split('.')[1]}(params: ${type}${isOptional ? ' = {}' : ''}, options?: CallOptions): Promise<${pascal(name)}Result> { return this.#call('${name}', params, options) }`
   })
-  return `export class ${typeName(noun)}Methods {readonly #call: Call\n\nconstructor(call: Call) {this.#call = call}\n\n${functions.join('\n\n')}}`
-}
-
-function nounOf({ name }) {
-  return name.includes('.') ? name.split('.')[0] : ''
-}
-
-function typeName(name) {
-  return name
-    .split('.')
-    .map((part) => part.slice(0, 1).toUpperCase() + part.slice(1))
-    .join('')
+  return `export class ${pascal(noun)}Methods {readonly #call: Call\n\nconstructor(call: Call) {this.#call = call}\n\n${functions.join('\n\n')}}`
 }
 
 function union(types) {
@@ -183,8 +173,4 @@ function union(types) {
 function docText({ description, default: preset }) {
   const said = [description, preset !== undefined && `default: ${JSON.stringify(preset)}`].filter(Boolean).join('; ')
   return said ? `/** ${oneLine(said).replaceAll('*/', '*\\/')} */\n` : ''
-}
-
-function oneLine(text) {
-  return text.replaceAll(/\s*\n\s*/g, ' ')
 }

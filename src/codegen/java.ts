@@ -1,5 +1,6 @@
 import { quoteName, sameName } from '../schema/sql.ts'
 import type { Language } from './generate.ts'
+import { filled, listed, width } from './java-layout.ts'
 import type { Entity, Field, FieldKind, Model } from './model.ts'
 import { Names } from './names.ts'
 
@@ -17,9 +18,6 @@ const words = [
   'protected public return short static strictfp super switch synchronized this throw throws transient true try void',
   'volatile while var yield record sealed permits non',
 ].flatMap((line) => line.split(' '))
-
-/** Columns of a line, as google-java-format has them. */
-const width = 100
 
 /** Methods that every object has. */
 const ofObject = ['clone', 'equals', 'finalize', 'getClass', 'hashCode', 'notify', 'notifyAll', 'toString', 'wait']
@@ -313,32 +311,6 @@ function doc(indent: number, text: readonly string[], tags: { readonly [tag: str
     ...(told.length > 0 ? [`${margin} *`] : []),
   ]
   return [`${margin}/**`, ...lines, ...told, `${margin} */`].join('\n')
-}
-
-/** Words in lines of the usual width; all but the first are indented. */
-function filled(text: string, margin: string, indent = ''): string[] {
-  const lines: string[] = []
-  let line = margin
-  let isEmpty = true
-  for (const word of text.split(' ')) {
-    if (!isEmpty && line.length + 1 + word.length > width) {
-      lines.push(line)
-      line = margin + indent
-      isEmpty = true
-    }
-    line += isEmpty ? word : ` ${word}`
-    isEmpty = false
-  }
-  return [...lines, line]
-}
-
-/** What stands in brackets: in one line, in the next one, or in one for each, whichever is the first to have room. */
-function listed(head: string, items: readonly string[], tail: string): string {
-  const line = `${head}${items.join(', ')}${tail}`
-  if (line.length <= width || items.length === 0) return line
-  const margin = ' '.repeat(head.length - head.trimStart().length + 4)
-  const next = `${margin}${items.join(', ')}${tail}`
-  return `${head}\n${next.length <= width ? next : `${margin}${items.join(`,\n${margin}`)}${tail}`}`
 }
 
 /** Text as Javadoc takes it: no markup, no tags, no end of the comment, and no backslash, which javac reads everywhere. */

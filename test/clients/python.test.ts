@@ -1,26 +1,24 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { cinchdCommand, findPython, output, pythonClient, run, skipWithout } from '../e2e/foreign-support.ts'
+import {
+  cinchdCommand,
+  findPython,
+  output,
+  passPythonTests,
+  pythonClient,
+  skipWithout,
+} from '../e2e/foreign-support.ts'
 import { temporaryFolder } from '../support/project.ts'
-import { pythonWith } from '../support/venv.ts'
+import { pythonCheckers, pythonWith } from '../support/venv.ts'
 
 const python = findPython()
-/** The same as generated code is checked with. */
-const checkers = pythonWith(['mypy==2.4.1', 'pydantic==2.14.4', 'ruff==0.17.6'])
+const checkers = pythonWith(pythonCheckers)
 const env = { ...process.env, CINCHD: cinchdCommand, CINCH_CHECK_RESULTS: '1', PYTHONDONTWRITEBYTECODE: '1' }
 
 describe.skipIf(skipWithout(python))('the asyncio client for Python', () => {
   test('its own tests pass, and leave nothing behind', { timeout: 600_000 }, async () => {
-    const folder = temporaryFolder()
-    const { code, stderr } = await run('python3', ['-W', 'error', '-m', 'unittest', '-v', 'test_aio'], {
-      cwd: pythonClient,
-      env: { ...env, CI: 'true', TMPDIR: folder },
-    })
-    expect(code, stderr).toBe(0)
-    expect(stderr).toMatch(/Ran [1-9]\d+ tests/)
-    expect(stderr).not.toMatch(/skipped/)
-    expect(fs.readdirSync(folder)).toEqual([])
+    await passPythonTests('test_aio', env)
   })
 })
 

@@ -8,24 +8,14 @@ import { output, run, skipWithout } from '../e2e/foreign-support.ts'
 import { startCinchd } from '../support/cinchd.ts'
 import { startDaemon } from '../support/daemon.ts'
 import { temporaryFolder, temporaryProject } from '../support/project.ts'
-import { chinook, expectGolden, makeNasty } from './schemas.ts'
+import { makeNasty, testGolden } from './schemas.ts'
 
 const oddNames = [
   ...['`a`', "''b``", 'c\n// d', '"e\\', '# f', '- g', '[h]: i', '\ufeffj', '²', 'İ k', 'ß', '漢', '\u202el', '_'],
   ...['DB', 'open', 'client', 'in', 'tenant', 'type', 'nil', 'id', 'a insert', 'a update', 'a key'],
 ]
 
-test('Go code for a schema that makes generators stumble is as it was', async () => {
-  const { client } = await startDaemon()
-  await makeNasty(client)
-  await expectGolden(client, 'go', 'nasty')
-})
-
-test.runIf(chinook)('Go code for Chinook is as it was', async () => {
-  const { client } = await startDaemon()
-  await client.call('tenant.import', { name: 'main', path: chinook })
-  await expectGolden(client, 'go', 'chinook')
-})
+testGolden('go')
 
 test('the form of a package’s name is told', async () => {
   const { client } = await startDaemon()

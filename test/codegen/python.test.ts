@@ -5,26 +5,15 @@ import { output, pythonClient, root, skipWithout } from '../e2e/foreign-support.
 import { startCinchd } from '../support/cinchd.ts'
 import { startDaemon } from '../support/daemon.ts'
 import { temporaryFolder, temporaryProject } from '../support/project.ts'
-import { pythonWith } from '../support/venv.ts'
-import { chinook, expectGolden, makeNasty } from './schemas.ts'
+import { pythonCheckers, pythonWith } from '../support/venv.ts'
+import { expectGolden, makeNasty, testGolden } from './schemas.ts'
 
-const optionSets = [
-  ['', {}],
-  ['-pydantic', { models: 'pydantic' }],
-  ['-async', { client: 'async' }],
-] as const
-
-test.each(optionSets)('Python for a schema that makes generators stumble is as it was%s', async (suffix, options) => {
-  const { client } = await startDaemon()
-  await makeNasty(client)
-  await expectGolden(client, 'python', `nasty${suffix}`, options)
-})
-
-test.runIf(chinook)('Python for Chinook is as it was', async () => {
-  const { client } = await startDaemon()
-  await client.call('tenant.import', { name: 'main', path: chinook })
-  await expectGolden(client, 'python', 'chinook')
-  await expectGolden(client, 'python', 'chinook-pydantic', { models: 'pydantic' })
+testGolden('python', {
+  nasty: {},
+  'nasty-pydantic': { models: 'pydantic' },
+  'nasty-async': { client: 'async' },
+  chinook: {},
+  'chinook-pydantic': { models: 'pydantic' },
 })
 
 test('Python for an empty schema has no table', async () => {
@@ -32,7 +21,7 @@ test('Python for an empty schema has no table', async () => {
   await expectGolden(client, 'python', 'empty', { models: 'pydantic' })
 })
 
-const python = pythonWith(['mypy==2.4.1', 'pydantic==2.14.4', 'ruff==0.17.6'])
+const python = pythonWith(pythonCheckers)
 
 describe.skipIf(skipWithout(python))('generated Python', () => {
   const program = python as string

@@ -6,21 +6,11 @@ import { expect, test } from 'vitest'
 import { findProgram, run, skipWithout } from '../e2e/foreign-support.ts'
 import { startDaemon, type TestDaemon } from '../support/daemon.ts'
 import { temporaryFolder } from '../support/project.ts'
-import { chinook, expectGolden, makeNasty } from './schemas.ts'
+import { testGolden } from './schemas.ts'
 
 const rustfmt = findProgram('rustfmt') ?? findProgram(path.join(os.homedir(), '.cargo/bin/rustfmt'))
 
-test('the module of a schema that makes generators stumble is as it was', async () => {
-  const { client } = await startDaemon()
-  await makeNasty(client)
-  await expectGolden(client, 'rust', 'nasty')
-})
-
-test.runIf(chinook)('the module of Chinook is as it was', async () => {
-  const { client } = await startDaemon()
-  await client.call('tenant.import', { name: 'main', path: chinook })
-  await expectGolden(client, 'rust', 'chinook')
-})
+testGolden('rust')
 
 const name = (length: number) => `${'abcdefgh_'.repeat(20).slice(0, length - 1)}z`
 

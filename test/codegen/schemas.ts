@@ -1,14 +1,13 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import Database from 'better-sqlite3'
-import { expect } from 'vitest'
+import { expect, test } from 'vitest'
 import type { RawClient } from '../support/client.ts'
+import { startDaemon } from '../support/daemon.ts'
 import { temporaryFolder } from '../support/project.ts'
 
 /** A real database; null where it is not there. */
-export const chinook = ((file) => (fs.existsSync(file) ? file : null))(
-  path.resolve('../shared/data/chinook/chinook.sqlite'),
-)
+const chinook = ((file) => (fs.existsSync(file) ? file : null))(path.resolve('../shared/data/chinook/chinook.sqlite'))
 
 /** What makes generators of code stumble: words of languages, names that clash, no key or a key of two, every kind of column. */
 const nasty = `
@@ -58,4 +57,23 @@ export async function expectGolden(client: RawClient, language: string, name: st
   }
   const again = await client.call('codegen.generate', { language, options })
   expect(again.files).toEqual(files)
+}
+
+/**
+ * What every generator promises: its code for these schemas is as it was, with these options. A name begins with that of its
+ * schema: `nasty` or `chinook`.
+ */
+export function testGolden(
+  language: string,
+  variants: { readonly [name: string]: object } = { nasty: {}, chinook: {} },
+): void {
+  for (const [name, options] of Object.entries(variants)) {
+    const isChinook = name.startsWith('chinook')
+    test.runIf(!isChinook || chinook !== null)(`the ${language} code of ${name} is as it was`, async () => {
+      const { client } = await startDaemon()
+      if (isChinook) await client.call('tenant.import', { name: 'main', path: chinook })
+      else await makeNasty(client)
+      await expectGolden(client, language, name, options)
+    })
+  }
 }

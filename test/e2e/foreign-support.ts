@@ -1,8 +1,11 @@
 import { type SpawnOptions, spawn, spawnSync } from 'node:child_process'
+import fs from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { expect } from 'vitest'
 import { program } from '../support/cinchd.ts'
 import { defer, watchChild } from '../support/cleanup.ts'
+import { temporaryFolder } from '../support/project.ts'
 
 export const root = fileURLToPath(new URL('../..', import.meta.url))
 export const pythonClient = path.join(root, 'protocol/clients/python')
@@ -65,4 +68,17 @@ export async function output(command: string, args: readonly string[], options?:
   const { code, stdout, stderr } = await run(command, args, options)
   if (code !== 0) throw new Error(`${path.basename(command)} ended with ${code}:\n${stderr}${stdout}`)
   return stdout
+}
+
+/** Run a module of tests that lies with the Python client: none may be skipped, and nothing may be left behind. */
+export async function passPythonTests(module: string, env: NodeJS.ProcessEnv): Promise<void> {
+  const folder = temporaryFolder()
+  const { code, stderr } = await run('python3', ['-W', 'error', '-m', 'unittest', '-v', module], {
+    cwd: pythonClient,
+    env: { ...env, CI: 'true', TMPDIR: folder },
+  })
+  expect(code, stderr).toBe(0)
+  expect(stderr).toMatch(/Ran [1-9]\d+ tests/)
+  expect(stderr).not.toMatch(/skipped/)
+  expect(fs.readdirSync(folder)).toEqual([])
 }

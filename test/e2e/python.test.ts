@@ -11,9 +11,9 @@ import {
   findProgram,
   findPython,
   output,
+  passPythonTests,
   pythonClient,
   root,
-  run,
   skipWithout,
 } from './foreign-support.ts'
 
@@ -29,15 +29,7 @@ const env = {
 
 describe.skipIf(skipWithout(python))('the Python client', () => {
   test('its own tests pass, and leave nothing behind', { timeout: 180_000 }, async () => {
-    const folder = temporaryFolder()
-    const { code, stderr } = await run('python3', ['-W', 'error', '-m', 'unittest', '-v', 'test_cinch'], {
-      cwd: pythonClient,
-      env: { ...env, CI: 'true', TMPDIR: folder },
-    })
-    expect(code, stderr).toBe(0)
-    expect(stderr).toMatch(/Ran [1-9]\d+ tests/)
-    expect(stderr).not.toMatch(/skipped/)
-    expect(fs.readdirSync(folder)).toEqual([])
+    await passPythonTests('test_cinch', env)
   })
 
   test('a plugin in Python limits every other client, tenant by tenant, as long as it runs', {

@@ -4,6 +4,9 @@ import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 
+/** What Python code is checked with, ours and what is generated. */
+export const pythonCheckers = ['mypy==2.4.1', 'pydantic==2.14.4', 'ruff==0.17.6']
+
 /** The Python of a virtual environment with these packages, made once for all tests; undefined where it cannot be made. */
 export function pythonWith(requirements: readonly string[]): string | undefined {
   const { stdout, status } = spawnSync('python3', ['-VV'], { encoding: 'utf8' })
